@@ -1,0 +1,79 @@
+import { domainToASCII } from 'node:url';
+
+/**
+ * An address as policy compares it: `local@domain/resource` (RFC 7622), local and domain folded so that two spellings
+ * of one user compare equal. What crosses the wire keeps the spelling it came with.
+ */
+export interface Address {
+  /** Folded localpart, '' for a domain. */
+  readonly local: string;
+  /** A-label form, lower case. */
+  readonly domain: string;
+  /** As written, '' for a bare address. */
+  readonly resource: string;
+  /** `local@domain`, or the domain alone. */
+  readonly bare: string;
+}
+
+/** Bytes of one part, RFC 7622 §3.1. */
+const PART_BYTES = 1023;
+const PLAIN_LOCAL = /^[a-z0-9!#$%*+,.;=?[\\\]^_`{|}~()-]+$/;
+const PLAIN_DOMAIN = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
+const IPV4 = /^\d{1,3}(?:\.\d{1,3}){3}$/;
+const IPV6 = /^\[[0-9a-f:.]+\]$/;
+/** RFC 7622 §3.3.1 and the control, space and private classes that nodeprep prohibits. */
+const LOCAL_PROHIBITED = /["&'/:<>@\p{C}\p{Z}]/u;
+const RESOURCE_PROHIBITED = /[\p{Cc}\p{Cs}\u2028\u2029\ufffe\uffff]/u;
+/** RFC 3454 table B.1, "mapped to nothing": they must not hide one user behind another spelling. */
+const MAPPED_TO_NOTHING = /[\u00ad\u034f\u1806\u180b-\u180d\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff]/g;
+
+/**
+ * Parses and folds an address. Returns undefined where it is no valid JID: the caller decides what that means.
+ * Folding follows nodeprep (RFC 6122) and is at least as coarse as any server's, so that a rule for one spelling
+ * holds for every spelling a home server would deliver to the same user.
+ */
+export function parseAddress(text: string): Address | undefined {
+  const slash = text.indexOf('/');
+  const bareText = slash < 0 ? text : text.slice(0, slash);
+  const resource = slash < 0 ? '' : text.slice(slash + 1);
+  if (slash >= 0 && !validResource(resource)) return undefined;
+  const at = bareText.indexOf('@');
+  const domain = foldDomain(at < 0 ? bareText : bareText.slice(at + 1));
+  if (domain === undefined) return undefined;
+  if (at < 0) return { local: '', domain, resource, bare: domain };
+  const local = foldLocal(bareText.slice(0, at));
+  if (local === undefined) return undefined;
+  return { local, domain, resource, bare: `${local}@${domain}` };
+}
+
+/** A domain in lower-case A-label form without its root dot (RFC 5890), or undefined where it is none. */
+export function foldDomain(text: string): string | undefined {
+  const lower = text.toLowerCase();
+  const unrooted = lower.endsWith('.') ? lower.slice(0, -1) : lower;
+  if (PLAIN_DOMAIN.test(unrooted) && !unrooted.includes('xn--')) return unrooted;
+  if (IPV6.test(unrooted)) return unrooted;
+  const ascii = domainToASCII(unrooted.normalize('NFKC'));
+  if (ascii === '' || !PLAIN_DOMAIN.test(ascii)) return undefined;
+  // The URL parser reads "0x7f.1" as an IPv4 address; only what was one already may come out as one.
+  return IPV4.test(ascii) && ascii !== unrooted ? undefined : ascii;
+}
+
+function foldLocal(text: string): string | undefined {
+  if (text.length === 0 || text.length > PART_BYTES) return undefined;
+  if (PLAIN_LOCAL.test(text)) return text;
+  const visible = text.replace(MAPPED_TO_NOTHING, '');
+  const folded = visible
+    .normalize('NFKC')
+    .toLowerCase()
+    .toUpperCase()
+    .toLowerCase()
+    .replaceAll('ς', 'σ')
+    .normalize('NFKC')
+    .replace(MAPPED_TO_NOTHING, '');
+  if (folded.length === 0 || LOCAL_PROHIBITED.test(folded) || Buffer.byteLength(folded) > PART_BYTES) return undefined;
+  return folded;
+}
+
+function validResource(text: string): boolean {
+  return text.length > 0 && Buffer.byteLength(text) <= PART_BYTES && !RESOURCE_PROHIBITED.test(text);
+}

@@ -1,0 +1,129 @@
+/**
+ * The one registry of reasons: every refusal, proof and fault of Drawbridge has its stable code here.
+ *
+ * Plain data, usable by any floor. A code turns into wire only at an edge: `xmpp` is the stanza error condition of
+ * RFC 6120 §8.3.3, `type` its error type (§8.3.2), `sip` the SIP status. Partners see no more than that; `operator`
+ * is the sentence an administrator reads in a log line, in `check` and in `policy explain`.
+ */
+export interface Reason {
+  readonly xmpp: StanzaCondition;
+  readonly type: 'cancel' | 'modify' | 'auth' | 'wait' | 'continue';
+  readonly sip: number;
+  readonly operator: string;
+}
+
+/** Defined stanza error conditions, RFC 6120 §8.3.3. */
+export type StanzaCondition =
+  | 'bad-request'
+  | 'conflict'
+  | 'feature-not-implemented'
+  | 'forbidden'
+  | 'gone'
+  | 'internal-server-error'
+  | 'item-not-found'
+  | 'jid-malformed'
+  | 'not-acceptable'
+  | 'not-allowed'
+  | 'not-authorized'
+  | 'policy-violation'
+  | 'recipient-unavailable'
+  | 'redirect'
+  | 'registration-required'
+  | 'remote-server-not-found'
+  | 'remote-server-timeout'
+  | 'resource-constraint'
+  | 'service-unavailable'
+  | 'subscription-required'
+  | 'undefined-condition'
+  | 'unexpected-request';
+
+const reason = (xmpp: StanzaCondition, type: Reason['type'], sip: number, operator: string): Reason => ({
+  xmpp,
+  type,
+  sip,
+  operator,
+});
+
+export const reasons = {
+  // What policy decides.
+  allowed: reason('undefined-condition', 'continue', 200, 'A policy rule allows it.'),
+  'policy-silent': reason('service-unavailable', 'cancel', 403, 'No policy rule speaks of it, and silence is no.'),
+  'no-partner': reason('service-unavailable', 'cancel', 403, 'No policy file names this domain as a partner.'),
+  'direction-denied': reason('policy-violation', 'cancel', 403, 'The policy does not allow this direction.'),
+  'message-too-big': reason('policy-violation', 'modify', 413, 'The message is larger than the policy allows.'),
+  'iq-namespace-denied': reason('service-unavailable', 'cancel', 403, 'The policy does not list this IQ namespace.'),
+  'iq-unsolicited': reason('unexpected-request', 'cancel', 481, 'An IQ answer to no request that crossed.'),
+  'presence-hidden': reason('service-unavailable', 'cancel', 404, 'The policy shows this partner nothing of this user.'),
+  'presence-reduced': reason('undefined-condition', 'continue', 200, 'The policy reduces what this partner sees.'),
+  'calls-unavailable': reason('service-unavailable', 'cancel', 501, 'This gateway carries no calls.'),
+  'rate-messages': reason('resource-constraint', 'wait', 503, 'More messages than the policy allows.'),
+  'rate-presence': reason('resource-constraint', 'wait', 503, 'More presence than the policy allows.'),
+  'rate-iq': reason('resource-constraint', 'wait', 503, 'More IQs than the policy allows.'),
+  'rate-subscriptions': reason('resource-constraint', 'wait', 503, 'More subscription requests than the policy allows.'),
+  'contacts-full': reason('resource-constraint', 'wait', 403, 'The partner has as many contacts as the policy allows.'),
+  'connections-full': reason('resource-constraint', 'wait', 503, 'More connections than the limits allow.'),
+
+  // Who somebody is.
+  'trust-insufficient': reason('not-authorized', 'auth', 403, 'What the partner proved is not what its policy demands.'),
+  'certificate-missing': reason('not-authorized', 'auth', 403, 'The partner presented no certificate.'),
+  'certificate-malformed': reason('not-authorized', 'auth', 403, 'The certificate cannot be read.'),
+  'certificate-expired': reason('not-authorized', 'auth', 403, 'A certificate of the chain has expired.'),
+  'certificate-not-yet-valid': reason('not-authorized', 'auth', 403, 'A certificate of the chain is not valid yet.'),
+  'certificate-self-signed': reason('not-authorized', 'auth', 403, 'The certificate is self-signed and not trusted.'),
+  'certificate-untrusted': reason('not-authorized', 'auth', 403, 'The chain leads to no trusted authority.'),
+  'certificate-bad-signature': reason('not-authorized', 'auth', 403, 'A signature of the chain does not verify.'),
+  'certificate-bad-chain': reason('not-authorized', 'auth', 403, 'The chain breaks a rule (authority, length, names).'),
+  'certificate-wrong-name': reason('not-authorized', 'auth', 403, 'The certificate is valid but names another domain.'),
+  'certificate-wrong-purpose': reason('not-authorized', 'auth', 403, 'The certificate is not issued for this purpose.'),
+  'certificate-weak': reason('not-authorized', 'auth', 403, 'The key or signature algorithm is too weak.'),
+  'dialback-invalid': reason('forbidden', 'auth', 403, 'The authoritative server disowned the dialback key.'),
+  'dialback-unreachable': reason('remote-server-timeout', 'wait', 504, 'The authoritative server could not be asked.'),
+  'dialback-unsolicited': reason('unexpected-request', 'cancel', 403, 'A dialback answer to no question of ours.'),
+  'dialback-not-accepted': reason('policy-violation', 'cancel', 403, 'The policy does not accept dialback here.'),
+  'sender-not-proven': reason('not-authorized', 'auth', 403, 'The sender is of a domain not proven on this stream.'),
+  'stanza-before-proof': reason('not-authorized', 'auth', 403, 'A stanza arrived before the partner was proven.'),
+
+  // What a wire carries.
+  'address-malformed': reason('jid-malformed', 'modify', 400, 'An address is missing or malformed.'),
+  'domain-not-home': reason('item-not-found', 'cancel', 404, 'The domain is not one of the home domains.'),
+  'stanza-malformed': reason('bad-request', 'modify', 400, 'The stanza breaks a rule of XMPP.'),
+  'xml-malformed': reason('bad-request', 'modify', 400, 'The XML is not well-formed.'),
+  'xml-restricted': reason('bad-request', 'modify', 400, 'The XML uses what XMPP forbids (RFC 6120 §11.1).'),
+  'stanza-too-big': reason('policy-violation', 'modify', 513, 'The stanza is larger than the limit.'),
+  'stream-error': reason('remote-server-timeout', 'wait', 504, 'The stream ended with an error.'),
+  'stream-protocol': reason('bad-request', 'cancel', 400, 'The peer broke the rules of stream negotiation.'),
+  'stream-timeout': reason('remote-server-timeout', 'wait', 504, 'The peer took too long.'),
+  'stream-idle': reason('remote-server-timeout', 'wait', 504, 'The peer no longer answers.'),
+  'tls-unavailable': reason('remote-server-timeout', 'wait', 504, 'The peer offers no TLS and the configuration demands it.'),
+  'tls-failed': reason('remote-server-timeout', 'wait', 504, 'The TLS handshake failed.'),
+  'starttls-injection': reason('not-authorized', 'auth', 403, 'Bytes arrived in clear behind the STARTTLS exchange.'),
+
+  // Where it should have gone.
+  'remote-not-found': reason('remote-server-not-found', 'cancel', 404, 'DNS knows no such server.'),
+  'remote-unreachable': reason('remote-server-timeout', 'wait', 504, 'No server of the domain could be reached.'),
+  'queue-full': reason('resource-constraint', 'wait', 503, 'The send queue to this partner is full.'),
+  'queue-expired': reason('remote-server-timeout', 'wait', 504, 'It waited too long for the other side.'),
+  'home-unavailable': reason('service-unavailable', 'wait', 503, 'The home server is not connected.'),
+  'home-refused': reason('service-unavailable', 'cancel', 503, 'The home server refuses the component link.'),
+  'shutting-down': reason('service-unavailable', 'wait', 503, 'The gateway is stopping.'),
+
+  // DNS.
+  'dns-not-found': reason('remote-server-not-found', 'cancel', 404, 'The name does not exist in DNS.'),
+  'dns-timeout': reason('remote-server-timeout', 'wait', 504, 'No DNS server answered in time.'),
+  'dns-failed': reason('remote-server-timeout', 'wait', 504, 'The DNS servers failed to answer.'),
+  'dns-bogus': reason('remote-server-timeout', 'wait', 504, 'The DNS answer does not validate (DNSSEC).'),
+  'dns-malformed': reason('remote-server-timeout', 'wait', 504, 'A DNS answer cannot be read.'),
+  'dns-service-refused': reason('remote-server-not-found', 'cancel', 404, 'The domain declares that it offers no such service.'),
+
+  // What an administrator wrote.
+  'config-invalid': reason('internal-server-error', 'cancel', 500, 'The configuration has an error.'),
+  'config-unreadable': reason('internal-server-error', 'cancel', 500, 'A configuration file cannot be read.'),
+  'policy-invalid': reason('internal-server-error', 'cancel', 500, 'A policy file has an error.'),
+  'certificate-unusable': reason('internal-server-error', 'cancel', 500, 'One of our own certificates cannot be used.'),
+  'listen-failed': reason('internal-server-error', 'cancel', 500, 'A listener cannot be opened.'),
+  'wrong-use': reason('internal-server-error', 'cancel', 500, 'The command was used wrongly.'),
+  internal: reason('internal-server-error', 'cancel', 500, 'The gateway itself failed.'),
+} as const satisfies Record<string, Reason>;
+
+/** A stable reason code, e.g. `certificate-expired`. */
+export type ReasonCode = keyof typeof reasons;
