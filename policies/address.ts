@@ -18,14 +18,17 @@ export interface Address {
 /** Bytes of one part, RFC 7622 §3.1. */
 const PART_BYTES = 1023;
 const PLAIN_LOCAL = /^[a-z0-9!#$%*+,.;=?[\\\]^_`{|}~()-]+$/;
-const PLAIN_DOMAIN = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
+const PLAIN_DOMAIN =
+  /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
+/** ASCII that no domain has, and that a URL parser would cut off, decode or skip. */
+const DOMAIN_PROHIBITED = /[\0-,/:-@[-^`{-\x7f]/;
 const IPV4 = /^\d{1,3}(?:\.\d{1,3}){3}$/;
 const IPV6 = /^\[[0-9a-f:.]+\]$/;
 /** RFC 7622 §3.3.1 and the control, space and private classes that nodeprep prohibits. */
 const LOCAL_PROHIBITED = /["&'/:<>@\p{C}\p{Z}]/u;
 const RESOURCE_PROHIBITED = /[\p{Cc}\p{Cs}\u2028\u2029\ufffe\uffff]/u;
 /** RFC 3454 table B.1, "mapped to nothing": they must not hide one user behind another spelling. */
-const MAPPED_TO_NOTHING = /[\u00ad\u034f\u1806\u180b-\u180d\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff]/g;
+const MAPPED_TO_NOTHING = /[\u00ad\u1806\u200b-\u200d\u2060\ufeff]|\u034f|[\u180b-\u180d]|[\ufe00-\ufe0f]/g;
 
 /**
  * Parses and folds an address. Returns undefined where it is no valid JID: the caller decides what that means.
@@ -52,7 +55,9 @@ export function foldDomain(text: string): string | undefined {
   const unrooted = lower.endsWith('.') ? lower.slice(0, -1) : lower;
   if (PLAIN_DOMAIN.test(unrooted) && !unrooted.includes('xn--')) return unrooted;
   if (IPV6.test(unrooted)) return unrooted;
-  const ascii = domainToASCII(unrooted.normalize('NFKC'));
+  const composed = unrooted.normalize('NFKC');
+  if (DOMAIN_PROHIBITED.test(composed)) return undefined;
+  const ascii = domainToASCII(composed);
   if (ascii === '' || !PLAIN_DOMAIN.test(ascii)) return undefined;
   // The URL parser reads "0x7f.1" as an IPv4 address; only what was one already may come out as one.
   return IPV4.test(ascii) && ascii !== unrooted ? undefined : ascii;

@@ -53,18 +53,33 @@ export const reasons = {
   'message-too-big': reason('policy-violation', 'modify', 413, 'The message is larger than the policy allows.'),
   'iq-namespace-denied': reason('service-unavailable', 'cancel', 403, 'The policy does not list this IQ namespace.'),
   'iq-unsolicited': reason('unexpected-request', 'cancel', 481, 'An IQ answer to no request that crossed.'),
-  'presence-hidden': reason('service-unavailable', 'cancel', 404, 'The policy shows this partner nothing of this user.'),
+  'presence-hidden': reason(
+    'service-unavailable',
+    'cancel',
+    404,
+    'The policy shows this partner nothing of this user.',
+  ),
   'presence-reduced': reason('undefined-condition', 'continue', 200, 'The policy reduces what this partner sees.'),
   'calls-unavailable': reason('service-unavailable', 'cancel', 501, 'This gateway carries no calls.'),
   'rate-messages': reason('resource-constraint', 'wait', 503, 'More messages than the policy allows.'),
   'rate-presence': reason('resource-constraint', 'wait', 503, 'More presence than the policy allows.'),
   'rate-iq': reason('resource-constraint', 'wait', 503, 'More IQs than the policy allows.'),
-  'rate-subscriptions': reason('resource-constraint', 'wait', 503, 'More subscription requests than the policy allows.'),
+  'rate-subscriptions': reason(
+    'resource-constraint',
+    'wait',
+    503,
+    'More subscription requests than the policy allows.',
+  ),
   'contacts-full': reason('resource-constraint', 'wait', 403, 'The partner has as many contacts as the policy allows.'),
   'connections-full': reason('resource-constraint', 'wait', 503, 'More connections than the limits allow.'),
 
   // Who somebody is.
-  'trust-insufficient': reason('not-authorized', 'auth', 403, 'What the partner proved is not what its policy demands.'),
+  'trust-insufficient': reason(
+    'not-authorized',
+    'auth',
+    403,
+    'What the partner proved is not what its policy demands.',
+  ),
   'certificate-missing': reason('not-authorized', 'auth', 403, 'The partner presented no certificate.'),
   'certificate-malformed': reason('not-authorized', 'auth', 403, 'The certificate cannot be read.'),
   'certificate-expired': reason('not-authorized', 'auth', 403, 'A certificate of the chain has expired.'),
@@ -94,7 +109,12 @@ export const reasons = {
   'stream-protocol': reason('bad-request', 'cancel', 400, 'The peer broke the rules of stream negotiation.'),
   'stream-timeout': reason('remote-server-timeout', 'wait', 504, 'The peer took too long.'),
   'stream-idle': reason('remote-server-timeout', 'wait', 504, 'The peer no longer answers.'),
-  'tls-unavailable': reason('remote-server-timeout', 'wait', 504, 'The peer offers no TLS and the configuration demands it.'),
+  'tls-unavailable': reason(
+    'remote-server-timeout',
+    'wait',
+    504,
+    'The peer offers no TLS and the configuration demands it.',
+  ),
   'tls-failed': reason('remote-server-timeout', 'wait', 504, 'The TLS handshake failed.'),
   'starttls-injection': reason('not-authorized', 'auth', 403, 'Bytes arrived in clear behind the STARTTLS exchange.'),
 
@@ -113,7 +133,12 @@ export const reasons = {
   'dns-failed': reason('remote-server-timeout', 'wait', 504, 'The DNS servers failed to answer.'),
   'dns-bogus': reason('remote-server-timeout', 'wait', 504, 'The DNS answer does not validate (DNSSEC).'),
   'dns-malformed': reason('remote-server-timeout', 'wait', 504, 'A DNS answer cannot be read.'),
-  'dns-service-refused': reason('remote-server-not-found', 'cancel', 404, 'The domain declares that it offers no such service.'),
+  'dns-service-refused': reason(
+    'remote-server-not-found',
+    'cancel',
+    404,
+    'The domain declares that it offers no such service.',
+  ),
 
   // What an administrator wrote.
   'config-invalid': reason('internal-server-error', 'cancel', 500, 'The configuration has an error.'),

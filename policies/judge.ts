@@ -1,0 +1,148 @@
+import type { Address } from './address.ts';
+import type { Place } from './fault.ts';
+import type { PartnerPolicy, PresenceRule, Written } from './partner.ts';
+import type { Show } from './schema/traffic.ts';
+import { type Consideration, type Direction, type Kind, type Question, refuse, type Verdict } from './verdict.ts';
+
+export type { Show } from './schema/traffic.ts';
+export type { Consideration, Direction, Kind, Question, Verdict } from './verdict.ts';
+
+/** How much of a local user a partner sees, and the line that says so. */
+export interface Visibility {
+  /** Undefined where no rule names the user. */
+  readonly show: Show | undefined;
+  readonly rule: Place | undefined;
+}
+
+const NO_PARTNER = refuse('no-partner');
+const SILENT = refuse('policy-silent');
+const HIDDEN_BY_SILENCE = refuse('presence-hidden');
+const NO_CALLS = refuse('calls-unavailable');
+const UNSEEN: Visibility = Object.freeze({ show: undefined, rule: undefined });
+
+/**
+ * Judges one crossing by the partner's policy: default deny, and of presence rules the first that names the local user
+ * decides. Pure, and without allocation unless `considered` is given, to which every rule looked at is added.
+ */
+export function judge(partner: PartnerPolicy | undefined, question: Question, considered?: Consideration[]): Verdict {
+  return partner === undefined ? NO_PARTNER : judges[question.kind](partner, question, considered);
+}
+
+/** What a partner sees of a local user. */
+export function presenceVisibility(
+  partner: PartnerPolicy | undefined,
+  local: Address,
+  considered?: Consideration[],
+): Visibility {
+  const rule = partner === undefined ? undefined : ruleOf(partner, local, considered);
+  return rule === undefined ? UNSEEN : rule.visibility;
+}
+
+type Judge = (partner: PartnerPolicy, question: Question, considered?: Consideration[]) => Verdict;
+
+const judges: Readonly<Record<Kind, Judge>> = {
+  message: judgeMessage,
+  presence: judgePresence,
+  subscription: judgeSubscription,
+  iq: judgeIq,
+  call: judgeCall,
+  transfer: judgeCall,
+  join: judgeJoin,
+};
+
+function judgeMessage(partner: PartnerPolicy, { direction, bytes }: Question, considered?: Consideration[]): Verdict {
+  const rule = partner.messages;
+  if (rule === undefined) {
+    considered?.push(absent(partner, 'messages', 'silence is no'));
+    return SILENT;
+  }
+  if (rule.allow !== 'both' && rule.allow !== direction) {
+    considered?.push(weighed(rule, false, `messages may cross ${wayOf(rule.allow)}, this one is ${direction}`));
+    return rule.denied;
+  }
+  if (bytes !== undefined && bytes > rule.maxBytes) {
+    considered?.push(weighed(rule, false, `${bytes} bytes are more than ${rule.maxBytes}`));
+    return rule.tooBig;
+  }
+  considered?.push(weighed(rule, true, `${direction} messages may cross`));
+  return rule.allowed;
+}
+
+function judgePresence(partner: PartnerPolicy, { direction, local }: Question, considered?: Consideration[]): Verdict {
+  const rule = ruleOf(partner, local, considered);
+  if (rule === undefined) return SILENT;
+  return direction === 'outbound' ? rule.outbound : rule.inbound;
+}
+
+function judgeSubscription(
+  partner: PartnerPolicy,
+  { direction, local }: Question,
+  considered?: Consideration[],
+): Verdict {
+  const rule = ruleOf(partner, local, considered);
+  if (rule === undefined) return SILENT;
+  return direction === 'outbound' ? rule.inbound : rule.request;
+}
+
+/** To join a room is to be seen in it: outbound the local user is, inbound the room. */
+function judgeJoin(partner: PartnerPolicy, { direction, local }: Question, considered?: Consideration[]): Verdict {
+  const rule = ruleOf(partner, local, considered);
+  if (rule === undefined) return SILENT;
+  return direction === 'outbound' ? rule.outbound : rule.request;
+}
+
+function judgeIq(partner: PartnerPolicy, question: Question, considered?: Consideration[]): Verdict {
+  const { direction, local, namespace = '' } = question;
+  const verdict = partner.iq.namespaces.get(namespace);
+  considered?.push(iqConsidered(partner, namespace, verdict !== undefined));
+  if (verdict === undefined) return partner.iq.denied;
+  // A client that answers shows that it is there.
+  if (direction === 'outbound' || local.local === '') return verdict;
+  const rule = ruleOf(partner, local, considered);
+  if (rule === undefined) return HIDDEN_BY_SILENCE;
+  return rule.show === 'nothing' ? rule.outbound : verdict;
+}
+
+function judgeCall(partner: PartnerPolicy, _question: Question, considered?: Consideration[]): Verdict {
+  considered?.push(
+    partner.calls === undefined
+      ? absent(partner, 'calls', 'this build carries no calls')
+      : weighed(partner.calls, false, 'checked and kept, but this build carries no calls'),
+  );
+  return NO_CALLS;
+}
+
+function ruleOf(partner: PartnerPolicy, local: Address, considered?: Consideration[]): PresenceRule | undefined {
+  for (const rule of partner.presence) {
+    const matched = rule.local.matches(local);
+    considered?.push(weighed(rule, matched, `${rule.who} ${matched ? 'means' : 'does not mean'} ${local.bare}`));
+    if (matched) return rule;
+  }
+  if (partner.presence.length === 0) considered?.push(absent(partner, 'presence', 'silence is no'));
+  return undefined;
+}
+
+function iqConsidered(partner: PartnerPolicy, namespace: string, matched: boolean): Consideration {
+  const why = `${namespace === '' ? 'an IQ without a namespace' : namespace} is ${matched ? '' : 'not '}among them`;
+  const { written } = partner.iq;
+  if (written !== undefined) return weighed(written, matched, why);
+  return { ...absent(partner, 'iq', `ping, disco and version by default: ${why}`), matched };
+}
+
+function weighed({ place, text }: Written, matched: boolean, why: string): Consideration {
+  return { file: place.file, line: place.line, rule: text, matched, why };
+}
+
+function absent({ place }: PartnerPolicy, section: string, why: string): Consideration {
+  return {
+    file: place.file,
+    line: place.line,
+    rule: `${section}: (absent here and in defaults.yaml)`,
+    matched: false,
+    why,
+  };
+}
+
+function wayOf(allowed: Direction | 'none'): string {
+  return allowed === 'none' ? 'neither way' : `${allowed} only`;
+}
