@@ -1,0 +1,254 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Fault } from '../../policies/fault.ts';
+import { findingText } from '../../policies/finding.ts';
+import { ConfigFault, loadConfig, parseConfig } from './config.ts';
+
+/** gateway.yaml as the design shows it, but for `dnssec: validate`, which this build has not. */
+const sample = `state: ./state
+policies: ./policies
+home:
+  domains: [contoso.example, conference.contoso.example]
+  xmpp: { link: component, host: 127.0.0.1, port: 5347, secret: { env: HOME_SECRET } }
+edges:
+  xmpp: { listen: ["0.0.0.0:5269"], directTls: ["0.0.0.0:5270"] }
+  sip:  { listen: ["0.0.0.0:5061"] }
+tls:
+  certificates: [{ cert: pki/contoso.pem, key: pki/contoso.key }]
+  trust: [system]
+dns: { servers: ["127.0.0.1:53"], dnssec: trust-ad }
+admin: { listen: "127.0.0.1:8480" }
+`;
+const least = `home: { domains: [Contoso.Example], xmpp: { link: component, secret: { file: secrets/home } } }
+edges: { xmpp: {} }
+tls: { certificates: [{ cert: /c.pem, key: /c.key }] }
+`;
+
+function said(text: string): string[] {
+  return parseConfig(text, '/etc/drawbridge/gateway.yaml').findings.map((finding) =>
+    findingText(finding).replace('/etc/drawbridge/', ''),
+  );
+}
+
+describe("the design's gateway.yaml", () => {
+  const { config, findings } = parseConfig(sample, '/etc/drawbridge/gateway.yaml');
+
+  it('is read, its SIP edge ignored with a warning', () => {
+    expect(findings.map((finding) => `${finding.severity} ${finding.place.line} ${finding.path}`)).toEqual([
+      'warning 8 edges.sip',
+    ]);
+    expect(config).toMatchObject({
+      file: '/etc/drawbridge/gateway.yaml',
+      state: '/etc/drawbridge/state',
+      policies: '/etc/drawbridge/policies',
+      home: { domains: ['contoso.example', 'conference.contoso.example'], xmpp: { link: 'component', port: 5347 } },
+      edges: { xmpp: { listen: [{ host: '0.0.0.0', port: 5269 }], directTls: [{ host: '0.0.0.0', port: 5270 }] } },
+      tls: {
+        certificates: [{ cert: '/etc/drawbridge/pki/contoso.pem', key: '/etc/drawbridge/pki/contoso.key' }],
+        trust: ['system'],
+      },
+      dns: { servers: ['127.0.0.1:53'], dnssec: 'trust-ad' },
+      admin: { listen: { host: '127.0.0.1', port: 8480 } },
+    });
+  });
+
+  it('is frozen all the way down', () => {
+    const thawed = (value: unknown): unknown[] =>
+      typeof value !== 'object' || value === null
+        ? []
+        : [...(Object.isFrozen(value) ? [] : [value]), ...Object.values(value).flatMap(thawed)];
+    expect(thawed({ ...config, home: { ...config?.home, xmpp: { ...config?.home.xmpp, secret: '' } } }).length).toBe(3);
+    expect(Object.isFrozen(config?.edges.xmpp.limits.queue)).toBe(true);
+  });
+
+  it('shows no secret', () => {
+    const plain = parseConfig(sample.replace('{ env: HOME_SECRET }', 'hunter2'), 'gateway.yaml');
+    expect(JSON.stringify(plain.config)).not.toContain('hunter2');
+    expect(plain.findings.map(findingText).join()).not.toContain('hunter2');
+  });
+});
+
+it('the least configuration is filled up with defaults', () => {
+  const { config, findings } = parseConfig(least, '/etc/drawbridge/gateway.yaml');
+  expect(findings).toEqual([]);
+  expect(config?.edges.xmpp).toEqual({
+    listen: [{ host: '0.0.0.0', port: 5269 }],
+    directTls: [],
+    limits: {
+      connections: 10_000,
+      perAddress: 200,
+      attempts: { count: 600, periodMs: 60_000, perSecond: 10 },
+      stanzaBytes: 524_288,
+      unprovenBytes: 65_536,
+      depth: 64,
+      attributes: 64,
+      authTimeout: 30_000,
+      idle: 600_000,
+      queue: { stanzas: 10_000, bytes: 16_777_216, wait: 120_000 },
+    },
+    tls: { required: true, minVersion: 'TLSv1.2' },
+    dialback: {},
+    bidi: true,
+    keepAlive: 180_000,
+    connectTimeout: 20_000,
+  });
+  expect(config?.home).toMatchObject({
+    domains: ['contoso.example'],
+    xmpp: { host: '127.0.0.1', port: 5347, wait: 30_000, window: 500 },
+  });
+  expect(config?.dns).toMatchObject({ dnssec: 'trust-ad', trusted: [], timeout: 12_000, servers: expect.any(Array) });
+  expect(config?.log).toEqual({ level: 'info' });
+  expect(config?.admin).toBeUndefined();
+});
+
+describe('what is wrong is said', () => {
+  it.each([
+    [
+      'an unknown key',
+      least.replace('xmpp: {}', 'xmpp: { directTLS: [] }'),
+      'gateway.yaml:2:18: error: unknown key `directTLS`: did you mean `directTls`?',
+    ],
+    ['an unknown section', `${least}logs: {}`, 'gateway.yaml:4:1: error: unknown key `logs`: did you mean `log`?'],
+    ['a missing section', least.replace(/^home.*\n/, ''), 'gateway.yaml:1:1: error: the key `home` is missing'],
+    [
+      'a missing secret',
+      least.replace(', secret: { file: secrets/home }', ''),
+      'gateway.yaml:1:43: error: the key `secret` is missing (`secret`: The secret of the components',
+    ],
+    [
+      'a secret of another form',
+      least.replace('file:', 'path:'),
+      'gateway.yaml:1:70: error: expected `{ env: NAME }`, `{ file: path }` or a text, found a map of keys',
+    ],
+    [
+      'a secret that is a number, without showing it',
+      least.replace('{ file: secrets/home }', '271828'),
+      'gateway.yaml:1:70: error: expected `{ env: NAME }`, `{ file: path }` or a text, found a number',
+    ],
+    [
+      'a port alone',
+      least.replace('xmpp: {}', 'xmpp: { listen: ["5269"] }'),
+      'gateway.yaml:2:27: error: `5269` is no address to listen on (write `0.0.0.0:5269`',
+    ],
+    [
+      'a host with a port',
+      least.replace('component,', 'component, host: "a:1",'),
+      'gateway.yaml:1:68: error: `a:1` is no host',
+    ],
+    [
+      'a stanza size below the standard',
+      least.replace('xmpp: {}', 'xmpp: { limits: { stanzaBytes: 9999 } }'),
+      'gateway.yaml:2:41: error: `9999` is short of what is allowed here (choose a size from 10000B to 64MiB)',
+    ],
+    [
+      'an unknown unit',
+      least.replace('xmpp: {}', 'xmpp: { keepAlive: 3m }'),
+      'gateway.yaml:2:29: error: `m` is no unit here: did you mean `ms`?',
+    ],
+    [
+      'a DNS server by name',
+      `${least}dns: { servers: [dns.example] }`,
+      'gateway.yaml:4:18: error: `dns.example` is no DNS server',
+    ],
+    [
+      'an old TLS',
+      least.replace('xmpp: {}', 'xmpp: { tls: { minVersion: TLSv1.1 } }'),
+      'gateway.yaml:2:37: error: `TLSv1.1` is not one of: TLSv1.2, TLSv1.3',
+    ],
+    ['no certificate', least.replace(/^tls.*\n/m, ''), 'gateway.yaml:1:1: error: no certificate is named'],
+    [
+      'the embedded home',
+      least.replace('link: component, secret: { file: secrets/home }', 'link: embedded, users: 5'),
+      'gateway.yaml:1:51: error: this build has no embedded home yet (use `link: component`',
+    ],
+    [
+      'an unknown link',
+      least.replace('link: component', 'link: componet'),
+      'gateway.yaml:1:51: error: `componet` is not one of: component, embedded (did you mean `component`?)',
+    ],
+    [
+      'a PBX',
+      least.replace('} } }', '} }, sip: { port: 1 } }'),
+      'gateway.yaml:1:101: error: this build carries no SIP: there is no PBX trunk yet (remove `home.sip`)',
+    ],
+    [
+      'DNSSEC validation',
+      `${least}dns: { dnssec: validate }`,
+      'gateway.yaml:4:16: error: this build does not validate DNSSEC itself yet (use `trust-ad`',
+    ],
+  ])('%s', (_what, text, expected) => {
+    expect(said(text)).toEqual([expect.stringContaining(expected)]);
+    expect(parseConfig(text, 'gateway.yaml').config).toBeUndefined();
+  });
+
+  it.each([
+    [
+      'a secret in clear',
+      least.replace('{ file: secrets/home }', 'abc'),
+      'gateway.yaml:1:62: warning: the secret stands in the file in clear',
+    ],
+    [
+      'streams without TLS',
+      least.replace('xmpp: {}', 'xmpp: { tls: { required: false } }'),
+      'gateway.yaml:2:25: warning: streams without TLS are accepted',
+    ],
+  ])('%s, as a warning', (_what, text, expected) => {
+    expect(said(text)).toEqual([expect.stringContaining(expected)]);
+    expect(parseConfig(text, 'gateway.yaml').config).toBeDefined();
+  });
+
+  it('of any text, without throwing', () => {
+    fc.assert(
+      fc.property(fc.nat(sample.length), fc.nat(sample.length), fc.string(), (from, length, put) => {
+        const { config, findings } = parseConfig(
+          sample.slice(0, from) + put + sample.slice(from + (length % 30)),
+          'g.yaml',
+        );
+        if (config === undefined) expect(findings.some((finding) => finding.severity === 'error')).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('loading', () => {
+  let dir: string;
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'config-'));
+  });
+  afterAll(async () => {
+    await rm(dir, { recursive: true });
+  });
+
+  it('gives the configuration, paths relative to the file', async () => {
+    await writeFile(join(dir, 'gateway.yaml'), least);
+    expect((await loadConfig(join(dir, 'gateway.yaml'))).policies).toBe(join(dir, 'policies'));
+  });
+
+  it('rejects with everything that is wrong', async () => {
+    const file = join(dir, 'bad.yaml');
+    await writeFile(file, `${least}x: 1\ny: 2\n`);
+    const fault = await loadConfig(file).catch((error: unknown) => error);
+    expect(fault).toBeInstanceOf(ConfigFault);
+    expect(fault).toMatchObject({
+      code: 'config-invalid',
+      place: { file, line: 4, column: 1 },
+      findings: [{ path: 'x' }, { path: 'y' }],
+      message: expect.stringContaining('unknown key `y`'),
+    });
+  });
+
+  it.each([
+    ['absent', 'absent.yaml', undefined],
+    ['too large', 'large.yaml', `# ${'x'.repeat(1_048_576)}`],
+    ['no text', 'binary.yaml', Uint8Array.of(0xff)],
+  ])('rejects a file that is %s', async (_what, name, content) => {
+    if (content !== undefined) await writeFile(join(dir, name), content);
+    const fault = await loadConfig(join(dir, name)).catch((error: unknown) => error);
+    expect(fault).toBeInstanceOf(Fault);
+    expect(fault).toMatchObject({ code: 'config-unreadable', message: expect.stringContaining(name) });
+  });
+});

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { domain } from '../../policies/schema/names.ts';
+import { duration } from '../../policies/units.ts';
+import { host, port } from './endpoint.ts';
+import { secret } from './secret.ts';
+
+/** Most home domains: each is looked up on every stanza and announced to every partner. */
+const DOMAINS = 1_000;
+
+const component = (base: string) =>
+  z.strictObject({
+    link: z
+      .literal('component')
+      .describe(
+        '`component`: the local server takes the partners as XEP-0114 components. `embedded` is refused: not in this build yet.',
+      ),
+    host: host.prefault('127.0.0.1').describe('Where the local server accepts components.'),
+    port: port.default(5347).describe('Its component port.'),
+    secret: secret(base).describe('The secret of the components, the same in the local server.'),
+    wait: duration('1s', '1h').prefault('30s').describe('How long a stanza may wait for the home server to be there.'),
+    window: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(500)
+      .describe('Stanzas under way to the home server, per link, that it has not acknowledged.'),
+  });
+
+/** Written as the design has it, and refused: this build does not have it yet. */
+const embedded = z.looseObject({ link: z.literal('embedded') }).transform((_written, context): never => {
+  context.addIssue({
+    code: 'custom',
+    path: ['link'],
+    message: 'this build has no embedded home yet',
+    params: { remedy: 'use `link: component` with an XMPP server of your own' },
+  });
+  return z.NEVER;
+});
+
+/** The local side. */
+export const home = (base: string) =>
+  z
+    .strictObject({
+      domains: z.array(domain).min(1).max(DOMAINS).describe('The local domains, chat and conference domains alike.'),
+      xmpp: z.discriminatedUnion('link', [component(base), embedded]).describe('The link to the local XMPP server.'),
+      sip: z
+        .unknown()
+        .refine((written) => written === undefined, {
+          message: 'this build carries no SIP: there is no PBX trunk yet',
+          params: { remedy: 'remove `home.sip`' },
+        })
+        .optional()
+        .describe('A local PBX. Refused: this build carries no SIP.'),
+    })
+    .describe('The local side: the domains and the server behind the gateway.');
