@@ -1,0 +1,37 @@
+import type { Place } from '../../policies/fault.ts';
+import type { ReasonCode } from '../../policies/reasons.ts';
+
+/** What an operator can look for in the log; each event keeps its name. */
+export type JournalEvent =
+  | 'stream-opened'
+  | 'stream-proven'
+  | 'stream-refused'
+  | 'stream-closed'
+  | 'connection-refused'
+  | 'partner-unreachable'
+  | 'dialback-refused'
+  | 'stanza-refused'
+  | 'stanza-undeliverable'
+  | 'home-linked'
+  | 'home-lost'
+  | 'reloaded'
+  | 'reload-failed'
+  | 'defect';
+
+/** Facts of an event. Never a body, never a key. */
+export interface JournalFields {
+  readonly reason?: ReasonCode | undefined;
+  readonly partner?: string | undefined;
+  readonly home?: string | undefined;
+  readonly address?: string | undefined;
+  readonly rule?: Place | undefined;
+  readonly [fact: string]: unknown;
+}
+
+/** Where every floor reports what an operator must be able to see: the log and its counters. */
+export interface Journal {
+  /** The ordinary course of things. */
+  note(event: JournalEvent, fields: JournalFields): void;
+  /** Something was refused or lost, with its reason. */
+  refuse(event: JournalEvent, reason: ReasonCode, fields: JournalFields): void;
+}

@@ -1,0 +1,50 @@
+import { type Element, parse } from 'ltx';
+import type { Show } from '../../policies/judge.ts';
+import { compose, escapeAttribute } from './reply.ts';
+import type { Stanza } from './stanza.ts';
+import { MUC, MUC_USER } from './stanza-kind.ts';
+
+/** RFC 6121 §4.7.2.1. */
+const SHOWS = new Set(['away', 'chat', 'dnd', 'xa']);
+
+/**
+ * What a partner sees of a presence at a level: `availability` leaves the fact alone, `status` adds show, status text
+ * and priority. What joins and describes rooms stays at both, for a room is nothing without it (XEP-0045).
+ */
+export function reduce(stanza: Stanza, show: Exclude<Show, 'nothing' | 'full'>): Stanza {
+  const tree = parse(stanza.bytes.toString());
+  const kept = tree.children
+    .filter((child) => typeof child !== 'string')
+    .map((child) => keep(child, show))
+    .join('');
+  return compose('presence', stanza, kept);
+}
+
+/** Takes the real addresses of users whom the partner may not see out of a room's presence (XEP-0045 §7.2.3). */
+export function hideOccupants(stanza: Stanza, hidden: (address: string) => boolean): Stanza {
+  if (!stanza.bytes.includes(MUC_USER)) return stanza;
+  const tree = parse(stanza.bytes.toString());
+  let changed = false;
+  for (const room of tree.getChildren('x', MUC_USER)) {
+    for (const item of room.getChildren('item')) {
+      const { jid } = item.attrs;
+      if (jid === undefined || !hidden(jid)) continue;
+      delete item.attrs['jid'];
+      changed = true;
+    }
+  }
+  return changed ? { ...stanza, bytes: Buffer.from(tree.toString()) } : stanza;
+}
+
+function keep(child: Element, show: Show): string {
+  const namespace = child.attrs['xmlns'];
+  if (child.name === 'x' && (namespace === MUC || namespace === MUC_USER)) return child.toString();
+  if (show !== 'status' || namespace !== undefined) return '';
+  const text = child.getText();
+  if (child.name === 'show') return SHOWS.has(text.trim()) ? `<show>${text.trim()}</show>` : '';
+  if (child.name === 'priority') return /^\s*-?\d{1,3}\s*$/.test(text) ? `<priority>${text.trim()}</priority>` : '';
+  if (child.name !== 'status') return '';
+  const lang = child.attrs['xml:lang'];
+  const attribute = lang === undefined ? '' : ` xml:lang="${escapeAttribute(lang)}"`;
+  return `<status${attribute}>${escapeAttribute(text)}</status>`;
+}

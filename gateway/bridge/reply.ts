@@ -1,0 +1,42 @@
+import { type ReasonCode, reasons } from '../../policies/reasons.ts';
+import type { Stanza } from './stanza.ts';
+
+const STANZAS = 'urn:ietf:params:xml:ns:xmpp-stanzas';
+
+/**
+ * The error that answers a stanza, addresses swapped and id mirrored (RFC 6120 §8.3.1). Undefined where none may be
+ * sent: never an error for an error, and none for what expects no answer. It says the standard's condition and no more.
+ */
+export function errorReply(stanza: Stanza, reason: ReasonCode): Stanza | undefined {
+  const { name, type } = stanza;
+  if (type === 'error' || (name === 'iq' && type === 'result')) return undefined;
+  if (name === 'presence' && type !== '' && type !== 'subscribe') return undefined;
+  const { xmpp, type: errorType } = reasons[reason];
+  const error = `<error type="${errorType}"><${xmpp} xmlns="${STANZAS}"/></error>`;
+  return compose(name, { from: stanza.to, to: stanza.from, type: 'error', id: stanza.id }, error);
+}
+
+/** A presence of our own making, e.g. the `unsubscribed` that answers for a user who is not shown. */
+export function presence(from: string, to: string, type: string, id = ''): Stanza {
+  return compose('presence', { from, to, type, id }, '');
+}
+
+/** Builds a stanza from its parts; `content` is XML ready to write. */
+export function compose(
+  name: Stanza['name'],
+  { from, to, type, id }: Pick<Stanza, 'from' | 'to' | 'type' | 'id'>,
+  content: string,
+): Stanza {
+  const attributes = Object.entries({ from, to, type, id })
+    .filter(([, value]) => value !== '')
+    .map(([key, value]) => ` ${key}="${escapeAttribute(value)}"`)
+    .join('');
+  const xml = content === '' ? `<${name}${attributes}/>` : `<${name}${attributes}>${content}</${name}>`;
+  return { name, from, to, type, id, childNamespace: '', childName: '', bytes: Buffer.from(xml) };
+}
+
+const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+
+export function escapeAttribute(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => escapes[character] ?? character);
+}

@@ -1,0 +1,181 @@
+import { Fault } from '../../policies/fault.ts';
+import type { ReasonCode } from '../../policies/reasons.ts';
+import type { Journal } from '../bridge/journal.ts';
+import type { Home, HomeHost } from '../bridge/ports.ts';
+import type { Stanza } from '../bridge/stanza.ts';
+import { OutboundPath, type PathLimits } from '../xmpp/path.ts';
+import { type ComponentOptions, ComponentStream } from './component-stream.ts';
+
+export interface ComponentHomeOptions extends Omit<ComponentOptions, 'domain'> {
+  /** Partner domains that have a link from the start; those under a wildcard get theirs with their first stanza. */
+  readonly domains: readonly string[];
+  readonly queue: PathLimits;
+}
+
+export interface ComponentHomeParts {
+  readonly host: HomeHost;
+  readonly journal: Journal;
+  readonly options: ComponentHomeOptions;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+interface Link {
+  readonly path: OutboundPath;
+  stream: ComponentStream | undefined;
+  up: boolean;
+}
+
+/** Links held at once; each is a connection to the home server. */
+const LINKS = 5_000;
+const ROUND_MS = 10_000;
+/** How long the home server is given to take what was written before we stop, ms. */
+const FLUSH_MS = 5_000;
+
+/** The home side over component links: one a partner domain, so that order holds and no partner delays another. */
+export class ComponentHome implements Home {
+  readonly #parts: ComponentHomeParts;
+  readonly #links = new Map<string, Link>();
+  #round: NodeJS.Timeout | undefined;
+  #closed = false;
+  #flushed: (() => void) | undefined;
+
+  constructor(parts: ComponentHomeParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#round = setInterval(() => {
+      for (const { stream } of this.#links.values()) stream?.lookAfter(Date.now());
+    }, ROUND_MS);
+    this.expect(this.#parts.options.domains);
+  }
+
+  /** Opens links for partner domains that have none yet: at the start, and when policies change. */
+  expect(domains: readonly string[]): void {
+    for (const domain of domains) this.#link(domain)?.path.start();
+  }
+
+  /** Which links stand, for `check`, metrics and the ready line. */
+  get links(): ReadonlyMap<string, boolean> {
+    return new Map([...this.#links].map(([domain, { up }]) => [domain, up]));
+  }
+
+  get queued(): number {
+    let total = 0;
+    for (const { path, stream } of this.#links.values()) total += path.queued + (stream?.unconfirmed ?? 0);
+    return total;
+  }
+
+  deliver(partner: string, stanza: Stanza): boolean {
+    const link = this.#link(partner);
+    if (link !== undefined) return link.path.send(stanza);
+    this.#parts.host.undeliverable(stanza, 'home-unavailable');
+    return true;
+  }
+
+  room(partner: string): void {
+    this.#links.get(partner)?.stream?.resume();
+  }
+
+  /** Gives the home server time to take what is on its way, then closes; what is left comes back to its senders. */
+  async close(): Promise<void> {
+    clearInterval(this.#round);
+    if (this.queued > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, FLUSH_MS);
+        this.#flushed = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.#closed = true;
+    const stopping = new Fault('shutting-down');
+    const open = [...this.#links.values()].filter(({ stream }) => stream !== undefined);
+    for (const { path } of this.#links.values()) path.close();
+    if (open.length === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#flushed = () => {
+        if ([...this.#links.values()].every(({ stream }) => stream === undefined)) resolve();
+      };
+      for (const { stream } of open) stream?.close(stopping);
+    });
+  }
+
+  #link(domain: string): Link | undefined {
+    const known = this.#links.get(domain);
+    if (known !== undefined || this.#links.size >= LINKS || this.#closed) return known;
+    const { host, journal, options, random } = this.#parts;
+    const path = new OutboundPath(
+      options.homeDomain,
+      domain,
+      {
+        carrier: () => this.#connect(domain),
+        undeliverable: (stanza, reason) => host.undeliverable(stanza, reason),
+        room: () => host.room(domain),
+        unreachable: (_home, _partner, fault, retryMs) => this.#lost(domain, fault, retryMs),
+        attached: () => {
+          journal.note('home-linked', { partner: domain, home: options.homeDomain });
+        },
+        random,
+      },
+      { ...options.queue, persistent: true, expired: 'home-unavailable' },
+    );
+    const link: Link = { path, stream: undefined, up: false };
+    this.#links.set(domain, link);
+    return link;
+  }
+
+  async #connect(domain: string): Promise<ComponentStream> {
+    const { host, options } = this.#parts;
+    const link = this.#links.get(domain);
+    if (link === undefined || this.#closed) throw new Fault('shutting-down');
+    const stream = new ComponentStream(
+      { ...options, domain },
+      {
+        stanza: (stanza) => host.outbound(domain, stanza),
+        room: () => {
+          link.path.pump();
+          if (this.queued === 0) this.#flushed?.();
+        },
+        closed: (closed, fault, unconfirmed) => this.#ended(link, closed, fault, unconfirmed),
+      },
+    );
+    link.stream = stream;
+    try {
+      await stream.negotiate();
+    } catch (error) {
+      throw new Fault(refused(error) ? 'home-refused' : 'home-unavailable', (error as Error).message, { cause: error });
+    }
+    link.up = true;
+    return stream;
+  }
+
+  #ended(link: Link, stream: ComponentStream, fault: Fault | undefined, unconfirmed: Stanza[]): void {
+    if (link.up && !this.#closed) this.#lost(link.path.partner, fault, undefined);
+    if (link.stream === stream) {
+      link.stream = undefined;
+      link.up = false;
+    }
+    link.path.lost(stream, unconfirmed);
+    this.#flushed?.();
+  }
+
+  #lost(domain: string, fault: Fault | undefined, retryMs: number | undefined): void {
+    const { journal, options } = this.#parts;
+    const reason: ReasonCode = fault?.code ?? 'home-unavailable';
+    journal.refuse('home-lost', reason, {
+      partner: domain,
+      home: options.homeDomain,
+      address: `${options.host}:${options.port}`,
+      detail: fault?.message ?? 'The home server closed the link.',
+      retryMs,
+    });
+  }
+}
+
+/** Whether the home server answered and said no: its component is missing, or the secret is another. */
+function refused(error: unknown): boolean {
+  return error instanceof Fault && error.code === 'stream-error' && /not-authorized|host-unknown|conflict/.test(error.message);
+}

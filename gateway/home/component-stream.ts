@@ -1,0 +1,166 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+import { Fault } from '../../policies/fault.ts';
+import type { Stanza, StanzaName } from '../bridge/stanza.ts';
+import { Inbox } from '../xmpp/inbox.ts';
+import { ns } from '../xmpp/namespaces.ts';
+import type { Carrier } from '../xmpp/path.ts';
+import type { ScannerLimits } from '../xmpp/scanner.ts';
+import type { ScannedElement } from '../xmpp/start-tag.ts';
+import { StreamFault } from '../xmpp/stream-error.ts';
+import { Window } from '../xmpp/window.ts';
+import { XmlStream } from '../xmpp/xml-stream.ts';
+import { escapeAttribute } from '../xmpp/xml.ts';
+
+export interface ComponentOptions {
+  readonly host: string;
+  readonly port: number;
+  /** The component's name: the partner's domain. */
+  readonly domain: string;
+  readonly secret: string;
+  /** A home domain, to which the fences are addressed. */
+  readonly homeDomain: string;
+  /** Unconfirmed stanzas on the link. */
+  readonly window: number;
+  readonly scanner: ScannerLimits;
+  readonly connectTimeoutMs: number;
+  readonly keepAliveMs: number;
+}
+
+export interface ComponentOwner {
+  /** A stanza of a local user; false where there is no room for more until {@link ComponentStream.resume}. */
+  stanza(stanza: Stanza): boolean;
+  room(stream: ComponentStream): void;
+  closed(stream: ComponentStream, fault: Fault | undefined, unconfirmed: Stanza[]): void;
+}
+
+const STALL_MS = 60_000;
+const CLOSE_MS = 5_000;
+/** How long the home server may leave a fence unanswered, ms. */
+const FENCE_MS = 60_000;
+const FENCE = 'drawbridge-fence-';
+
+/**
+ * One XEP-0114 link to the local server, for one partner domain. Behind the stanzas it writes stands a fence, a ping
+ * that the server answers in turn (XEP-0199): what lies before an answered fence was taken, what does not is sent
+ * again on the next link.
+ */
+export class ComponentStream implements Carrier {
+  readonly #options: ComponentOptions;
+  readonly #owner: ComponentOwner;
+  readonly #xml: XmlStream;
+  readonly #inbox = new Inbox();
+  readonly #window: Window;
+  readonly #nonce = randomBytes(6).toString('hex');
+  #linked = false;
+  #lastFence = Date.now();
+
+  constructor(options: ComponentOptions, owner: ComponentOwner) {
+    this.#options = options;
+    this.#owner = owner;
+    const socket = connect({ host: options.host, port: options.port });
+    this.#xml = new XmlStream(
+      socket,
+      { contentNamespace: ns.component, limits: options.scanner, stallMs: STALL_MS, closeMs: CLOSE_MS },
+      {
+        header: (header) => this.#inbox.put(header),
+        element: (element) => this.#element(element),
+        drain: () => owner.room(this),
+        closed: (fault) => this.#closed(fault),
+      },
+    );
+    this.#window = new Window(options.window, () => this.#fence());
+  }
+
+  /** Connects and shakes hands (XEP-0114 §3). Rejects with a {@link Fault}; the link is closed then. */
+  async negotiate(): Promise<void> {
+    const { domain, secret, connectTimeoutMs } = this.#options;
+    const timer = setTimeout(() => this.#xml.destroy(new Fault('stream-timeout')), connectTimeoutMs);
+    try {
+      this.#xml.sendHeader({ to: domain });
+      const { id } = await this.#inbox.header();
+      const proof = createHash('sha1').update(id).update(secret).digest('hex');
+      this.#xml.send(`<handshake>${proof}</handshake>`);
+      await this.#inbox.element(ns.component, 'handshake');
+      this.#linked = true;
+    } catch (cause) {
+      const fault = cause instanceof Fault ? cause : new Fault('internal', String(cause), { cause });
+      this.#xml.close(fault);
+      throw fault;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  get open(): boolean {
+    return this.#linked && this.#xml.open;
+  }
+
+  get full(): boolean {
+    return this.#xml.wire.full || this.#window.full;
+  }
+
+  /** Stanzas written and not fenced yet. */
+  get unconfirmed(): number {
+    return this.#window.pending;
+  }
+
+  send(stanza: Stanza): void {
+    this.#xml.send(stanza.bytes);
+    this.#window.add(stanza);
+  }
+
+  resume(): void {
+    this.#xml.wire.resume();
+  }
+
+  /** Probes a silent home server and drops a dead one; to be called now and then. */
+  lookAfter(now: number): void {
+    const silent = now - this.#xml.lastRead;
+    if (!this.#linked || this.#xml.wire.paused) return;
+    if (silent > FENCE_MS && this.#lastFence > this.#xml.lastRead && now - this.#lastFence > FENCE_MS) {
+      this.#xml.destroy(new Fault('stream-idle', 'The home server answers no ping.'));
+    } else if (silent > this.#options.keepAliveMs && this.#lastFence <= this.#xml.lastRead) this.#fence();
+  }
+
+  close(fault: Fault): void {
+    this.#xml.close(fault);
+  }
+
+  #fence(): void {
+    this.#lastFence = Date.now();
+    const from = escapeAttribute(this.#options.domain);
+    const to = escapeAttribute(this.#options.homeDomain);
+    const id = `${FENCE}${this.#nonce}-${this.#window.written}`;
+    this.#xml.send(`<iq type='get' id='${id}' from='${from}' to='${to}'><ping xmlns='${ns.ping}'/></iq>`);
+  }
+
+  #element(element: ScannedElement): void {
+    const { name } = element;
+    if (element.namespace !== ns.component) {
+      throw new StreamFault('unsupported-stanza-type', 'stream-protocol', `Unexpected <${name}/>.`);
+    }
+    if (!this.#linked) {
+      this.#inbox.put(element);
+      return;
+    }
+    if (name !== 'message' && name !== 'presence' && name !== 'iq') {
+      throw new StreamFault('unsupported-stanza-type', 'stanza-malformed', `<${name}/> is no stanza.`);
+    }
+    if (name === 'iq' && this.#passed(element)) return;
+    if (!this.#owner.stanza({ ...element, name: name as StanzaName })) this.#xml.wire.pause();
+  }
+
+  /** An answered fence; an error answers as well as a result. */
+  #passed({ id, type }: ScannedElement): boolean {
+    if (!id.startsWith(FENCE) || (type !== 'result' && type !== 'error')) return false;
+    const [nonce, upTo] = id.slice(FENCE.length).split('-');
+    if (nonce === this.#nonce && this.#window.confirm(Number(upTo))) this.#owner.room(this);
+    return true;
+  }
+
+  #closed(fault: Fault | undefined): void {
+    this.#inbox.fail(fault ?? new Fault('stream-error', 'The home server closed the link.'));
+    this.#owner.closed(this, fault, this.#window.close());
+  }
+}

@@ -1,0 +1,20 @@
+/** Namespaces of the server-to-server protocol, by the name of what they carry. */
+export const ns = {
+  streams: 'http://etherx.jabber.org/streams',
+  server: 'jabber:server',
+  component: 'jabber:component:accept',
+  dialback: 'jabber:server:dialback',
+  dialbackFeature: 'urn:xmpp:features:dialback',
+  tls: 'urn:ietf:params:xml:ns:xmpp-tls',
+  sasl: 'urn:ietf:params:xml:ns:xmpp-sasl',
+  streamErrors: 'urn:ietf:params:xml:ns:xmpp-streams',
+  stanzaErrors: 'urn:ietf:params:xml:ns:xmpp-stanzas',
+  bidi: 'urn:xmpp:bidi',
+  bidiFeature: 'urn:xmpp:features:bidi',
+  limits: 'urn:xmpp:stream-limits:0',
+  sm: 'urn:xmpp:sm:3',
+  ping: 'urn:xmpp:ping',
+  errors: 'urn:xmpp:errors',
+  xml: 'http://www.w3.org/XML/1998/namespace',
+  xmlns: 'http://www.w3.org/2000/xmlns/',
+} as const;

@@ -1,0 +1,253 @@
+import type { Socket } from 'node:net';
+import { Fault } from '../../policies/fault.ts';
+import type { ReasonCode } from '../../policies/reasons.ts';
+import type { Stanza } from '../bridge/stanza.ts';
+import { locateXmppServer } from '../dns/locate.ts';
+import type { Endpoint } from '../dns/locate.ts';
+import type { Resolver } from '../dns/resolver.ts';
+import type { EdgeContext } from './edge-context.ts';
+import { prospectiveDialback } from './evidence/dialback.ts';
+import type { DialbackOutcome } from './evidence/dialback.ts';
+import type { IncomingStream } from './incoming.ts';
+import { OutgoingStream } from './outgoing.ts';
+import { type Carrier, OutboundPath } from './path.ts';
+import { reach } from './reach.ts';
+import { SessionCache } from './session-cache.ts';
+import type { ScannedElement } from './start-tag.ts';
+
+export interface PoolOptions {
+  readonly resolver: Resolver;
+  readonly random: () => number;
+  /** An answer to a liveness probe; true where it was one. */
+  readonly pong: (element: ScannedElement) => boolean;
+  readonly closed: (stream: OutgoingStream) => void;
+}
+
+/** Pairs of domains spoken for at once: wildcards let a partner have many subdomains, not endlessly many. */
+const PATHS = 10_000;
+/** Connections being set up at once; further ones fail at once and are tried again later. */
+const CONNECTING = 256;
+/** Verifications under way at once: each is a connection made at a stranger's word. */
+const VERIFYING = 64;
+
+/** All streams that we open: finds, shares and replaces them under the ordered paths of each pair of domains. */
+export class OutgoingPool {
+  readonly #context: EdgeContext;
+  readonly #options: PoolOptions;
+  readonly #paths = new Map<string, OutboundPath>();
+  readonly #streams = new Set<OutgoingStream>();
+  readonly #endpoints = new WeakMap<OutgoingStream, Endpoint>();
+  readonly #users = new Map<Carrier, Set<OutboundPath>>();
+  readonly #connecting = new Map<string, Promise<OutgoingStream>>();
+  readonly #sessions = new SessionCache();
+  readonly #closing = new AbortController();
+  #connections = 0;
+  #verifying = 0;
+
+  constructor(context: EdgeContext, options: PoolOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  get streams(): ReadonlySet<OutgoingStream> {
+    return this.#streams;
+  }
+
+  get queued(): number {
+    let total = 0;
+    for (const path of this.#paths.values()) total += path.queued;
+    return total;
+  }
+
+  send(home: string, partner: string, stanza: Stanza): boolean {
+    const path = this.#path(home, partner);
+    if (path !== undefined) return path.send(stanza);
+    this.#context.host.undeliverable(stanza, 'queue-full');
+    return true;
+  }
+
+  /** A bidirectional stream of the peer may carry a pair (XEP-0288). */
+  adopt(home: string, partner: string, stream: IncomingStream): void {
+    this.#path(home, partner)?.adopt(stream);
+  }
+
+  /** A stream has room: the paths on it go on. */
+  pump(carrier: Carrier): void {
+    for (const path of this.#users.get(carrier) ?? []) path.pump();
+  }
+
+  /** A stream is gone: its paths find another, and what it left unconfirmed goes first there. */
+  lost(carrier: Carrier, unconfirmed: readonly Stanza[]): void {
+    const users = this.#users.get(carrier) ?? [];
+    this.#users.delete(carrier);
+    const byPair = unconfirmed.length === 0 ? new Map() : Map.groupBy(unconfirmed, pairOf);
+    for (const path of users) {
+      const key = `${path.home} ${path.partner}`;
+      path.lost(carrier, byPair.get(key) ?? []);
+      byPair.delete(key);
+    }
+    for (const stanza of [...byPair.values()].flat()) this.#context.host.undeliverable(stanza, 'stream-error');
+  }
+
+  /** Asks the authoritative server of a domain about a dialback key (XEP-0220 §2.1.2), never on the stream it came on. */
+  async verify(home: string, partner: string, streamId: string, key: string): Promise<DialbackOutcome> {
+    const standing = [...this.#streams].find((stream) => stream.partner === partner && stream.open);
+    if (standing) return standing.verify(home, streamId, key);
+    if (this.#verifying >= VERIFYING) return 'connections-full';
+    this.#verifying++;
+    try {
+      const stream = await this.#connect(home, partner, 'verify');
+      const outcome = await stream.verify(home, streamId, key);
+      stream.close();
+      return outcome;
+    } catch (error) {
+      return error instanceof Fault ? error.code : 'internal';
+    } finally {
+      this.#verifying--;
+    }
+  }
+
+  /** Forgets TLS sessions: certificates or trust have changed. */
+  forgetSessions(): void {
+    this.#sessions.clear();
+  }
+
+  /** Drops paths that nobody uses. */
+  sweep(): void {
+    for (const [key, path] of this.#paths) if (path.idle) this.#paths.delete(key);
+  }
+
+  /** Takes nothing more, bounces what waits; streams are closed by the edge once they are flushed. */
+  close(): void {
+    this.#closing.abort(new Fault('shutting-down'));
+    for (const path of this.#paths.values()) path.close();
+  }
+
+  #path(home: string, partner: string): OutboundPath | undefined {
+    const key = `${home} ${partner}`;
+    const known = this.#paths.get(key);
+    if (known !== undefined) return known;
+    if (this.#paths.size >= PATHS) this.sweep();
+    if (this.#paths.size >= PATHS) return undefined;
+    const { host, journal, options } = this.#context;
+    const path = new OutboundPath(
+      home,
+      partner,
+      {
+        carrier: () => this.#carrier(home, partner),
+        undeliverable: (stanza, reason) => host.undeliverable(stanza, reason),
+        room: () => host.room(home, partner),
+        unreachable: (_home, _partner, fault, retryMs) =>
+          journal.refuse('partner-unreachable', fault.code, { home, partner, detail: fault.message, retryMs }),
+        attached: (attached, carrier) => {
+          this.#users.set(carrier, (this.#users.get(carrier) ?? new Set()).add(attached));
+        },
+        random: this.#options.random,
+      },
+      options.queue,
+    );
+    this.#paths.set(key, path);
+    return path;
+  }
+
+  async #carrier(home: string, partner: string): Promise<Carrier> {
+    // A stream to this partner that is just being set up for another of our domains may serve both.
+    await this.#connecting.get(partner)?.catch(() => undefined);
+    const shared = await this.#share(home, partner);
+    if (shared !== undefined) return shared;
+    const connecting = this.#connect(home, partner, 'traffic');
+    this.#connecting.set(partner, connecting);
+    const forget = (): void => {
+      if (this.#connecting.get(partner) === connecting) this.#connecting.delete(partner);
+    };
+    connecting.then(forget, forget);
+    return connecting;
+  }
+
+  /** Adds the pair to a stream that stands, XEP-0220 §2.7; undefined where none takes it. */
+  async #share(home: string, partner: string): Promise<Carrier | undefined> {
+    for (const stream of this.#streams) {
+      if (!stream.open) continue;
+      if (stream.carries(home, partner)) return stream;
+      if (!stream.multiplexes || !(await this.#reaches(stream, partner))) continue;
+      try {
+        await stream.authorize(home, partner);
+        return stream;
+      } catch (error) {
+        this.#context.journal.refuse('dialback-refused', error instanceof Fault ? error.code : 'internal', {
+          home,
+          partner,
+          detail: 'The pair could not join a standing stream; another is opened.',
+        });
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Whether a standing stream leads to the server of a domain: to its own partner, or (RFC 7712 §4.4.2) to another
+   * that DNS puts at the same endpoint and that the peer's certificate names too.
+   */
+  async #reaches(stream: OutgoingStream, partner: string): Promise<boolean> {
+    if (stream.partner === partner) return true;
+    const { host } = this.#context;
+    const certificate = stream.certificateEvidence(partner);
+    if (!certificate.holds || !host.trust(partner, [certificate, prospectiveDialback(partner)]).sufficient) return false;
+    const { resolver, random } = this.#options;
+    const location = await locateXmppServer(resolver, partner, { random, signal: this.#closing.signal }).catch(() => undefined);
+    const there = this.#endpoints.get(stream);
+    return location?.endpoints.some(({ host, port }) => host === there?.host && port === there.port) === true;
+  }
+
+  async #connect(home: string, partner: string, purpose: 'traffic' | 'verify'): Promise<OutgoingStream> {
+    if (this.#connections >= CONNECTING) throw new Fault('connections-full', 'Too many connections are being set up.');
+    this.#connections++;
+    const { resolver, random } = this.#options;
+    const timeoutMs = this.#context.options.connectTimeoutMs;
+    try {
+      const limits = { resolver, random, timeoutMs, signal: this.#closing.signal };
+      return await reach(partner, limits, (socket, endpoint, signal) =>
+        this.#open(socket, endpoint, { home, partner, purpose }, signal),
+      );
+    } finally {
+      this.#connections--;
+    }
+  }
+
+  async #open(
+    socket: Socket,
+    endpoint: Endpoint,
+    { home, partner, purpose }: { home: string; partner: string; purpose: 'traffic' | 'verify' },
+    signal: AbortSignal,
+  ): Promise<OutgoingStream> {
+    const target = { home, partner, purpose, tls: endpoint.tls };
+    const stream = new OutgoingStream(socket, target, this.#context, {
+      sessions: this.#sessions,
+      pong: (element) => this.#options.pong(element),
+      room: (carrier) => this.pump(carrier),
+      closed: (carrier, fault, unconfirmed) => this.#closed(carrier, fault, unconfirmed),
+    });
+    // Kept from the start: whatever ends the edge must end this stream too.
+    this.#streams.add(stream);
+    this.#endpoints.set(stream, endpoint);
+    await stream.negotiate(signal);
+    return stream;
+  }
+
+  #closed(stream: OutgoingStream, fault: Fault | undefined, unconfirmed: readonly Stanza[]): void {
+    this.#streams.delete(stream);
+    const reason: ReasonCode | undefined = fault?.code;
+    this.#context.journal.note('stream-closed', { ...stream.facts(), reason, detail: fault?.message });
+    this.lost(stream, unconfirmed);
+    this.#options.closed(stream);
+  }
+}
+
+function pairOf(stanza: Stanza): string {
+  return `${domainOf(stanza.from)} ${domainOf(stanza.to)}`;
+}
+
+function domainOf(address: string): string {
+  const bare = address.split('/', 1)[0] ?? '';
+  return bare.slice(bare.indexOf('@') + 1).toLowerCase();
+}

@@ -1,0 +1,334 @@
+import type { Socket } from 'node:net';
+import { Fault } from '../../policies/fault.ts';
+import type { Evidence } from '../bridge/ports.ts';
+import type { Stanza } from '../bridge/stanza.ts';
+import { DialbackInitiator } from './dialback-initiator.ts';
+import { CLOSE_MS, type EdgeContext, STALL_MS } from './edge-context.ts';
+import { dialbackEvidence } from './evidence/dialback.ts';
+import { noFeatures, type PeerFeatures, readFeatures } from './features.ts';
+import { ns } from './namespaces.ts';
+import { Inbox } from './inbox.ts';
+import type { SessionCache } from './session-cache.ts';
+import { StanzaIntake } from './stanza-intake.ts';
+import type { ScannedElement, StreamHeader } from './start-tag.ts';
+import { StreamFault } from './stream-error.ts';
+import { type Secured, secureAsClient } from './tls.ts';
+import { Window } from './window.ts';
+import { XmlStream } from './xml-stream.ts';
+
+/** What an outgoing stream needs of the edge around it. */
+export interface OutgoingOwner {
+  readonly sessions: SessionCache;
+  pong(element: ScannedElement): boolean;
+  /** The stream takes more, or was confirmed to have taken some. */
+  room(stream: OutgoingStream): void;
+  closed(stream: OutgoingStream, fault: Fault | undefined, unconfirmed: Stanza[]): void;
+}
+
+export interface Target {
+  readonly home: string;
+  readonly partner: string;
+  readonly tls: 'direct' | 'starttls';
+  /** `traffic` proves us to the peer; `verify` only asks about a dialback key. */
+  readonly purpose: 'traffic' | 'verify';
+}
+
+/** Unconfirmed stanzas a stream may carry under stream management before it waits: bounds what a break sends again. */
+const WINDOW = 2000;
+
+/** A stream that we open to a partner's server: TLS, its identity, then ours by EXTERNAL or dialback, then stanzas. */
+export class OutgoingStream {
+  readonly xml: XmlStream;
+  readonly partner: string;
+  readonly home: string;
+  readonly address: string;
+  features: PeerFeatures = noFeatures;
+  evidence: readonly Evidence[] = [];
+  /** Whether stanzas may flow back on this stream (XEP-0288). */
+  bidi = false;
+  ready = false;
+  readonly #context: EdgeContext;
+  readonly #owner: OutgoingOwner;
+  readonly #target: Target;
+  readonly #inbox = new Inbox();
+  readonly #dialback: DialbackInitiator;
+  readonly #intake: StanzaIntake;
+  /** Partner domains this stream reaches, with the home domains authorized towards each. */
+  readonly #pairs = new Map<string, Set<string>>();
+  #peer: StreamHeader | undefined;
+  #secured: Secured | undefined;
+  #window: Window | undefined;
+  #handled = 0;
+  #lastSent = Date.now();
+
+  constructor(socket: Socket, target: Target, context: EdgeContext, owner: OutgoingOwner) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#target = target;
+    this.partner = target.partner;
+    this.home = target.home;
+    this.address = socket.remoteAddress ?? '';
+    this.xml = new XmlStream(
+      socket,
+      { contentNamespace: ns.server, limits: context.options.scanner, stallMs: STALL_MS, closeMs: CLOSE_MS },
+      {
+        header: (header) => this.#inbox.put(header),
+        element: (element) => this.#element(element),
+        drain: () => owner.room(this),
+        closed: (fault) => this.#closed(fault),
+      },
+    );
+    this.xml.prepareHeader({ from: target.home, to: target.partner, version: '1.0' });
+    this.#dialback = new DialbackInitiator(context, this.xml, () => this.#peer?.id ?? '');
+    const pairs = this.#pairs;
+    this.#intake = new StanzaIntake(this.xml, context.host, {
+      get anyProven() {
+        return pairs.size > 0;
+      },
+      isProven: (domain) => this.bidi && pairs.has(domain),
+      pong: (element) => owner.pong(element),
+    });
+  }
+
+  /**
+   * Negotiates up to the point where stanzas may flow (or keys may be verified). Rejects with a {@link Fault}; the
+   * stream is closed then. `signal` bounds all of it.
+   */
+  async negotiate(signal: AbortSignal): Promise<void> {
+    const abort = (): void => this.xml.destroy(new Fault('stream-timeout', 'The negotiation took too long.'));
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      await this.#negotiate();
+    } catch (error) {
+      const fault = error instanceof Fault ? error : new Fault('internal', String(error), { cause: error });
+      if (fault instanceof StreamFault) this.xml.fail(fault);
+      else if (fault.code === 'tls-failed') this.xml.destroy(fault);
+      else this.xml.close(fault);
+      throw fault;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async #negotiate(): Promise<void> {
+    const { options } = this.#context;
+    if (this.#target.tls === 'direct') await this.#secure(true);
+    let features = await this.#openStream();
+    // RFC 7590 §3.1: an attacker may strip the offer, so TLS is tried where it is demanded and not offered.
+    if (!this.#secured && (features.starttls || options.tlsRequired)) {
+      await this.#starttls();
+      features = await this.#openStream();
+    }
+    this.#judge();
+    if (this.#target.purpose === 'verify') {
+      this.ready = true;
+      return;
+    }
+    if (options.bidi && features.bidi) {
+      this.xml.send(`<bidi xmlns='${ns.bidi}'/>`);
+      this.bidi = true;
+    }
+    if (!(await this.#external(features))) {
+      if (!features.dialback && !this.#peer?.dialback) {
+        throw new Fault('trust-insufficient', 'The peer accepts neither our certificate nor dialback.');
+      }
+      await this.#dialback.authorize(this.home, this.partner, options.authTimeoutMs);
+    }
+    this.#authorized(this.home, this.partner);
+    if (this.features.sm) this.#enableStreamManagement();
+    this.ready = true;
+  }
+
+  /** Opens or restarts the stream and waits for the peer's header and features. */
+  async #openStream(): Promise<PeerFeatures> {
+    this.xml.sendHeader({ from: this.home, to: this.partner, version: '1.0' });
+    const header = await this.#inbox.header();
+    if (header.id === '') throw new StreamFault('bad-format', 'stream-protocol', 'The peer gave its stream no id.');
+    this.#peer = header;
+    // RFC 6120 §4.7.5: a peer without version sends no features.
+    this.features = header.version === '' ? noFeatures : readFeatures((await this.#inbox.element(ns.streams, 'features')).bytes);
+    return this.features;
+  }
+
+  async #starttls(): Promise<void> {
+    this.xml.send(`<starttls xmlns='${ns.tls}'/>`);
+    const answer = await this.#inbox.element(ns.tls);
+    if (answer.name !== 'proceed') throw new Fault('tls-unavailable', 'The peer refused STARTTLS.');
+    this.xml.refuseInjection();
+    await this.#secure(false);
+  }
+
+  async #secure(direct: boolean): Promise<void> {
+    const { certificates } = this.#context;
+    const context = certificates.contextFor(this.home);
+    if (context === undefined) throw new Fault('certificate-unusable', `No certificate is configured for ${this.home}.`);
+    const { sessions } = this.#owner;
+    const key = `${this.home} ${certificates.fingerprintFor(this.home)} ${this.partner}`;
+    this.#secured = await secureAsClient(this.xml, {
+      context,
+      serverName: this.partner,
+      direct,
+      session: sessions.get(key),
+      onSession: (session) => sessions.put(key, session),
+    });
+    this.xml.restart();
+  }
+
+  /** RFC 6120 §13.7.2: who answered? Its certificate says, or, where policy is content with dialback, DNS did. */
+  #judge(): void {
+    const { host, proof } = this.#context;
+    const certificate = proof.evidence(this.partner, this.#secured?.chain ?? []);
+    this.evidence = [certificate];
+    if (host.trust(this.partner, this.evidence).sufficient) return;
+    this.evidence = [certificate, dialbackEvidence(this.partner, 'valid', 'DNS named this server.')];
+    const verdict = host.trust(this.partner, this.evidence);
+    if (verdict.sufficient) return;
+    const reason = certificate.holds || verdict.reason === 'no-partner' ? verdict.reason : certificate.reason;
+    throw new Fault(reason, certificate.detail);
+  }
+
+  /** SASL EXTERNAL, XEP-0178 §3: false where it is not offered or refused, and dialback may be tried. */
+  async #external(features: PeerFeatures): Promise<boolean> {
+    if (!features.external || !this.#context.certificates.covers(this.home)) return false;
+    const identity = Buffer.from(this.home).toString('base64');
+    this.xml.send(`<auth xmlns='${ns.sasl}' mechanism='EXTERNAL'>${identity}</auth>`);
+    const answer = await this.#inbox.element(ns.sasl);
+    if (answer.name !== 'success') {
+      this.#context.journal.refuse('stream-refused', 'trust-insufficient', {
+        ...this.facts(),
+        detail: `The peer refused our certificate: ${answer.childName || answer.name}.`,
+      });
+      return false;
+    }
+    this.xml.restart();
+    await this.#openStream();
+    return true;
+  }
+
+  get open(): boolean {
+    return this.ready && this.xml.open;
+  }
+
+  get full(): boolean {
+    return this.xml.wire.full || this.#window?.full === true;
+  }
+
+  get lastStanza(): number {
+    return Math.max(this.#lastSent, this.#intake.lastStanza);
+  }
+
+  get provenUntil(): number {
+    return Math.min(...this.evidence.map(({ notAfter }) => notAfter ?? Number.POSITIVE_INFINITY));
+  }
+
+  /** Peer certificate evidence for a further domain (RFC 7712 §4.4.2). */
+  certificateEvidence(domain: string): Evidence {
+    return this.#context.proof.evidence(domain, this.#secured?.chain ?? []);
+  }
+
+  /** Whether the peer takes further pairs by dialback on this stream (XEP-0220 §2.7). */
+  get multiplexes(): boolean {
+    return this.open && this.features.dialbackErrors;
+  }
+
+  carries(home: string, partner: string): boolean {
+    return this.#pairs.get(partner)?.has(home) === true;
+  }
+
+  /** Authorizes a further pair on this stream, XEP-0220 §2.7. Rejects with a {@link Fault}. */
+  async authorize(home: string, partner: string): Promise<void> {
+    await this.#dialback.authorize(home, partner, this.#context.options.authTimeoutMs);
+    this.#authorized(home, partner);
+  }
+
+  /** Asks the authoritative server about a key it should have made, XEP-0220 §2.1.3. */
+  verify(home: string, streamId: string, key: string): ReturnType<DialbackInitiator['verify']> {
+    return this.#dialback.verify(home, this.partner, streamId, key, this.#context.options.authTimeoutMs);
+  }
+
+  send(stanza: Stanza): void {
+    this.#lastSent = Date.now();
+    this.xml.send(stanza.bytes);
+    this.#window?.add(stanza);
+  }
+
+  unblock(pair: string): void {
+    this.#intake.unblock(pair);
+  }
+
+  /** Probes a silent peer; false where the stream itself has no way to ask. */
+  probe(): boolean {
+    if (this.#window === undefined) return false;
+    this.xml.send(`<r xmlns='${ns.sm}'/>`);
+    return true;
+  }
+
+  close(fault?: Fault): void {
+    if (fault instanceof StreamFault) this.xml.fail(fault);
+    else this.xml.close(fault);
+  }
+
+  facts(): { address: string; partner: string; home: string; direction: 'outbound' } {
+    return { address: this.address, partner: this.partner, home: this.home, direction: 'outbound' };
+  }
+
+  #authorized(home: string, partner: string): void {
+    const homes = this.#pairs.get(partner) ?? new Set();
+    this.#pairs.set(partner, homes.add(home));
+    this.#context.journal.note('stream-proven', {
+      ...this.facts(),
+      partner,
+      home,
+      evidence: this.evidence.map(({ proof, holds, reason, detail }) => ({ proof, holds, reason, detail })),
+      tls: this.#secured?.version,
+      cipher: this.#secured?.cipher,
+      resumed: this.#secured?.resumed,
+    });
+  }
+
+  #element(element: ScannedElement): void {
+    const { namespace, name } = element;
+    if (namespace === ns.server) {
+      this.#handled++;
+      this.#intake.take(element);
+    } else if (namespace === ns.dialback) this.#dialback.element(element);
+    else if (namespace === ns.sm) this.#streamManagement(element);
+    else if (this.ready) throw new StreamFault('unsupported-stanza-type', 'stream-protocol', `Unexpected <${name}/>.`);
+    else {
+      // TLS begins right behind this element; no later byte of it may be read as XML.
+      if (namespace === ns.tls && name === 'proceed') this.xml.stopScanning();
+      this.#inbox.put(element);
+    }
+  }
+
+  /** XEP-0198 §3, for its acknowledgements: they tell what to send again when the stream breaks. */
+  #enableStreamManagement(): void {
+    this.#window = new Window(WINDOW, () => this.xml.send(`<r xmlns='${ns.sm}'/>`));
+    this.#handled = 0;
+    this.xml.send(`<enable xmlns='${ns.sm}'/>`);
+  }
+
+  #streamManagement({ name, bytes }: ScannedElement): void {
+    if (name === 'r') this.xml.send(`<a xmlns='${ns.sm}' h='${this.#handled % 2 ** 32}'/>`);
+    else if (name === 'failed') {
+      this.#window?.close();
+      this.#window = undefined;
+    } else if (name === 'a' && this.#window) {
+      const h = Number(/\sh\s*=\s*['"](\d{1,10})['"]/.exec(bytes.toString())?.[1] ?? Number.NaN);
+      // h wraps at 2^32 (§4): the distance from what was written tells the lap.
+      const behind = (((this.#window.written - h) % 2 ** 32) + 2 ** 32) % 2 ** 32;
+      if (Number.isNaN(h) || !this.#window.confirm(this.#window.written - behind) || behind > WINDOW * 2) {
+        throw new StreamFault('undefined-condition', 'stream-protocol', `The peer confirms ${h} stanzas it never got.`);
+      }
+      this.#owner.room(this);
+    }
+  }
+
+  #closed(fault: Fault | undefined): void {
+    const reason = fault ?? new Fault('stream-error', 'The peer closed the stream.');
+    this.#inbox.fail(reason);
+    this.#dialback.close(reason);
+    this.#owner.closed(this, fault, this.#window?.close() ?? []);
+    this.#window = undefined;
+  }
+}

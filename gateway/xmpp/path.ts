@@ -1,0 +1,247 @@
+import { type Fault, codeOf } from '../../policies/fault.ts';
+import type { ReasonCode } from '../../policies/reasons.ts';
+import type { Stanza } from '../bridge/stanza.ts';
+import { backoffMs } from './backoff.ts';
+import { StanzaQueue } from './stanza-queue.ts';
+
+/** What carries the stanzas of a path: a stream we opened, or one of the peer's that is bidirectional. */
+export interface Carrier {
+  readonly open: boolean;
+  readonly full: boolean;
+  send(stanza: Stanza): void;
+}
+
+export interface PathOwner {
+  /** Finds or makes a stream for the pair. Rejects with a {@link Fault}. */
+  carrier(home: string, partner: string): Promise<Carrier>;
+  undeliverable(stanza: Stanza, reason: ReasonCode): void;
+  room(home: string, partner: string): void;
+  /** The attempt failed; for the log, once per attempt. */
+  unreachable(home: string, partner: string, fault: Fault, retryMs: number | undefined): void;
+  /** The path now runs over this carrier. */
+  attached(path: OutboundPath, carrier: Carrier): void;
+  /** Uniform in [0, 1). */
+  random(): number;
+}
+
+export interface PathLimits {
+  readonly stanzas: number;
+  readonly bytes: number;
+  readonly waitMs: number;
+  /** Whether the path keeps a stream also while it has nothing to send. */
+  readonly persistent?: boolean;
+  /** What a stanza is told that waited too long. */
+  readonly expired?: ReasonCode;
+}
+
+/** Failures that another try soon will not mend: what waits is bounced at once. */
+const PERMANENT: ReadonlySet<ReasonCode> = new Set([
+  'no-partner',
+  'remote-not-found',
+  'dns-not-found',
+  'dns-service-refused',
+  'trust-insufficient',
+  'certificate-missing',
+  'certificate-malformed',
+  'certificate-expired',
+  'certificate-not-yet-valid',
+  'certificate-self-signed',
+  'certificate-untrusted',
+  'certificate-bad-signature',
+  'certificate-bad-chain',
+  'certificate-wrong-name',
+  'certificate-wrong-purpose',
+  'certificate-weak',
+  'certificate-unusable',
+  'dialback-invalid',
+  'tls-unavailable',
+]);
+
+/**
+ * The one ordered way from a home domain to a partner domain (RFC 6120 §10.1). Stanzas wait here while there is no
+ * stream, or while the stream is slow, bounded in number, bytes and time; streams come and go below it.
+ */
+export class OutboundPath {
+  readonly home: string;
+  readonly partner: string;
+  readonly #owner: PathOwner;
+  readonly #limits: PathLimits;
+  readonly #queue = new StanzaQueue();
+  #carrier: Carrier | undefined;
+  #seeking = false;
+  #failures = 0;
+  #retry: NodeJS.Timeout | undefined;
+  #expiry: NodeJS.Timeout | undefined;
+  #starved = false;
+  #closed = false;
+
+  constructor(home: string, partner: string, owner: PathOwner, limits: PathLimits) {
+    this.home = home;
+    this.partner = partner;
+    this.#owner = owner;
+    this.#limits = limits;
+  }
+
+  get idle(): boolean {
+    return this.#queue.length === 0 && !this.#seeking && this.#retry === undefined && this.#carrier?.open !== true;
+  }
+
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** Seeks a stream without waiting for a stanza. */
+  start(): void {
+    this.#seek();
+  }
+
+  /** False where the queue is filling up: bring no more until `room`. Past its bounds a stanza comes back. */
+  send(stanza: Stanza): boolean {
+    if (this.#closed) {
+      this.#owner.undeliverable(stanza, 'shutting-down');
+      return true;
+    }
+    const carrier = this.#carrier;
+    if (carrier !== undefined && this.#queue.length === 0 && carrier.open && !carrier.full) {
+      carrier.send(stanza);
+      return true;
+    }
+    if (this.#queue.length >= this.#limits.stanzas || this.#queue.bytes + stanza.bytes.length > this.#limits.bytes) {
+      this.#owner.undeliverable(stanza, 'queue-full');
+      this.#starved = true;
+      return false;
+    }
+    this.#queue.push(stanza, Date.now() + this.#limits.waitMs);
+    this.#watchExpiry();
+    this.pump();
+    if (this.#queue.length * 2 < this.#limits.stanzas && this.#queue.bytes * 2 < this.#limits.bytes) return true;
+    this.#starved = true;
+    return false;
+  }
+
+  /** Moves what waits onto the stream, as far as it takes it. */
+  pump(): void {
+    const carrier = this.#carrier;
+    if (carrier?.open !== true) {
+      this.#carrier = undefined;
+      this.#seek();
+      return;
+    }
+    while (this.#queue.length > 0 && !carrier.full) carrier.send(this.#queue.shift() as Stanza);
+    if (this.#queue.length === 0) {
+      clearTimeout(this.#expiry);
+      this.#expiry = undefined;
+    }
+    if (this.#starved && this.#queue.length * 4 < this.#limits.stanzas && this.#queue.bytes * 4 < this.#limits.bytes) {
+      this.#starved = false;
+      this.#owner.room(this.home, this.partner);
+    }
+  }
+
+  /** Takes a stream that came up by itself: the peer's bidirectional one. */
+  adopt(carrier: Carrier): void {
+    if (this.#carrier?.open || this.#closed) return;
+    this.#settle(carrier);
+  }
+
+  /** The stream is gone. What the peer had not confirmed goes first when the next one stands. */
+  lost(carrier: Carrier, unconfirmed: readonly Stanza[]): void {
+    const poison = this.#queue.restore(unconfirmed, Date.now() + this.#limits.waitMs);
+    if (poison) this.#owner.undeliverable(poison, 'stream-error');
+    if (this.#carrier !== carrier) {
+      if (unconfirmed.length > 0) this.pump();
+      return;
+    }
+    this.#carrier = undefined;
+    if (this.#closed) this.#bounce('shutting-down');
+    else if (this.#wanted) {
+      this.#watchExpiry();
+      this.#seekLater(backoffMs(this.#failures++, this.#owner.random()));
+    }
+  }
+
+  /** Whether this stream carries the path now. */
+  uses(carrier: Carrier): boolean {
+    return this.#carrier === carrier;
+  }
+
+  /** Takes nothing more; what waits comes back to its senders. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#bounce('shutting-down');
+  }
+
+  get #wanted(): boolean {
+    return (this.#queue.length > 0 || this.#limits.persistent === true) && !this.#closed;
+  }
+
+  #seek(): void {
+    if (this.#seeking || this.#retry !== undefined || !this.#wanted) return;
+    this.#seeking = true;
+    this.#owner.carrier(this.home, this.partner).then(
+      (carrier) => {
+        this.#seeking = false;
+        this.#settle(carrier);
+      },
+      (fault: Fault) => {
+        this.#seeking = false;
+        this.#failed(fault);
+      },
+    );
+  }
+
+  #settle(carrier: Carrier): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#carrier = carrier;
+    this.#owner.attached(this, carrier);
+    this.pump();
+    if (this.#queue.length === 0) this.#failures = 0;
+  }
+
+  #failed(fault: Fault): void {
+    if (this.#closed || this.#carrier?.open) return;
+    const permanent = PERMANENT.has(codeOf(fault));
+    const wait = backoffMs(this.#failures++, this.#owner.random());
+    this.#owner.unreachable(this.home, this.partner, fault, permanent ? undefined : wait);
+    if (permanent) this.#bounce(codeOf(fault));
+    if (!permanent || this.#limits.persistent) this.#seekLater(wait);
+  }
+
+  #seekLater(ms: number): void {
+    if (this.#retry !== undefined) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.#seek();
+    }, ms);
+  }
+
+  #watchExpiry(): void {
+    if (this.#expiry !== undefined || this.#queue.length === 0) return;
+    this.#expiry = setTimeout(
+      () => {
+        this.#expiry = undefined;
+        for (const stanza of this.#queue.expire(Date.now())) this.#expire(stanza);
+        this.#watchExpiry();
+        this.pump();
+      },
+      Math.max(50, this.#queue.nextDeadline - Date.now()),
+    );
+  }
+
+  #expire(stanza: Stanza): void {
+    this.#owner.undeliverable(stanza, this.#limits.expired ?? 'queue-expired');
+  }
+
+  #bounce(reason: ReasonCode): void {
+    clearTimeout(this.#expiry);
+    this.#expiry = undefined;
+    for (const stanza of this.#queue.drain()) this.#owner.undeliverable(stanza, reason);
+    if (this.#starved) {
+      this.#starved = false;
+      this.#owner.room(this.home, this.partner);
+    }
+  }
+}

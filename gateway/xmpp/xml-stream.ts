@@ -1,0 +1,214 @@
+import type { Socket } from 'node:net';
+import { Fault } from '../../policies/fault.ts';
+import { ns } from './namespaces.ts';
+import { Scanner, type ScannerLimits } from './scanner.ts';
+import type { ScannedElement, StreamHeader } from './start-tag.ts';
+import { StreamFault, streamErrorXml } from './stream-error.ts';
+import { Wire } from './wire.ts';
+import { escapeAttribute } from './xml.ts';
+
+export interface XmlStreamEvents {
+  header(header: StreamHeader): void;
+  element(element: ScannedElement): void;
+  drain(): void;
+  /** The stream is over, once: `undefined` after a graceful close, else why. */
+  closed(fault: Fault | undefined): void;
+}
+
+export interface XmlStreamOptions {
+  readonly contentNamespace: string;
+  readonly limits: ScannerLimits;
+  /** How long written bytes may stay unread by the peer, ms. */
+  readonly stallMs: number;
+  /** How long to wait for the peer's closing tag, ms (Prosody waits 5 s too). */
+  readonly closeMs: number;
+}
+
+/** Attributes of an opening tag to write; those absent or '' are left out. */
+export interface HeaderToSend {
+  readonly to?: string;
+  readonly from?: string;
+  readonly id?: string;
+  readonly version?: string;
+}
+
+const FOOTER = '</stream:stream>';
+
+/** One XML stream over one connection: headers, elements, stream errors, and the closing of both halves (RFC 6120 §4). */
+export class XmlStream {
+  readonly wire: Wire;
+  /** ms since the epoch of the last byte read, for liveness. */
+  lastRead = Date.now();
+  lastWrite = Date.now();
+  /** Bytes read since the stream began, all restarts included. */
+  bytesRead = 0;
+  readonly #events: XmlStreamEvents;
+  readonly #options: XmlStreamOptions;
+  readonly #scanner: Scanner;
+  #headerSent = false;
+  #headerToSend: HeaderToSend = {};
+  #footerSent = false;
+  #footerSeen = false;
+  #fault: Fault | undefined;
+  #closeTimer: NodeJS.Timeout | undefined;
+
+  constructor(socket: Socket, options: XmlStreamOptions, events: XmlStreamEvents) {
+    this.#events = events;
+    this.#options = options;
+    this.#scanner = new Scanner(
+      {
+        header: (header) => this.#events.header(header),
+        element: (element) => this.#element(element),
+        footer: () => this.#footer(),
+      },
+      options.limits,
+      options.contentNamespace,
+    );
+    this.wire = new Wire(
+      socket,
+      {
+        data: (chunk) => this.#data(chunk),
+        drain: () => this.#events.drain(),
+        closed: (error) => this.#closed(error),
+      },
+      options.stallMs,
+    );
+  }
+
+  /** Whether anything may still be written. */
+  get open(): boolean {
+    return !this.#footerSent && !this.wire.closed;
+  }
+
+  /** Raises the size limit once the peer is proven, bytes. */
+  set elementBytes(bytes: number) {
+    this.#scanner.elementBytes = bytes;
+  }
+
+  /** What {@link fail} would open the stream with, should it come to that before the header is sent. */
+  prepareHeader(header: HeaderToSend): void {
+    this.#headerToSend = header;
+  }
+
+  sendHeader(header: HeaderToSend): void {
+    this.#headerSent = true;
+    const attributes = Object.entries(header)
+      .filter(([, value]) => value !== undefined && value !== '')
+      .map(([name, value]) => ` ${name}='${escapeAttribute(String(value))}'`);
+    const dialback = this.#options.contentNamespace === ns.server ? ` xmlns:db='${ns.dialback}'` : '';
+    this.send(
+      `<?xml version='1.0'?><stream:stream xmlns='${this.#options.contentNamespace}' xmlns:stream='${ns.streams}'` +
+        `${dialback}${attributes.join('')} xml:lang='en'>`,
+    );
+  }
+
+  send(data: Buffer | string): void {
+    if (this.#footerSent) return;
+    this.lastWrite = Date.now();
+    this.wire.write(data);
+  }
+
+  /** The next thing read is a new header; the next thing written is one too. */
+  restart(): void {
+    this.#headerSent = false;
+    this.#scanner.restart();
+  }
+
+  /** Stops scanning at this element: TLS begins behind it. */
+  stopScanning(): void {
+    this.#scanner.stop();
+  }
+
+  /**
+   * RFC 6120 §5.4.3.3: whatever came in clear behind the STARTTLS exchange was put there by somebody else.
+   * Throws {@link StreamFault}.
+   */
+  refuseInjection(): void {
+    if (this.#scanner.unconsumed > 0 || this.wire.socket.readableLength > 0) {
+      throw new StreamFault('policy-violation', 'starttls-injection');
+    }
+  }
+
+  /** Ends the stream with a stream error, RFC 6120 §4.9. */
+  fail(fault: StreamFault): void {
+    if (this.#footerSent) return;
+    this.#fault ??= fault;
+    if (!this.#headerSent) this.sendHeader(this.#headerToSend);
+    this.send(streamErrorXml(fault.condition, '', fault.extra));
+    this.#sendFooter();
+    this.#awaitClose();
+  }
+
+  /** Flushes and closes gracefully, RFC 6120 §4.4; `fault` is what {@link XmlStreamEvents.closed} will be told. */
+  close(fault?: Fault): void {
+    if (this.#footerSent) return;
+    this.#fault ??= fault;
+    if (!this.#headerSent) {
+      this.destroy(fault);
+      return;
+    }
+    this.#sendFooter();
+    if (this.#footerSeen) this.wire.end();
+    this.#awaitClose();
+  }
+
+  /** Drops the connection without a word: TLS failed, or the peer is gone. */
+  destroy(fault?: Fault): void {
+    this.#fault ??= fault;
+    this.#footerSent = true;
+    this.wire.destroy();
+  }
+
+  #data(chunk: Buffer): void {
+    this.lastRead = Date.now();
+    this.bytesRead += chunk.length;
+    if (this.#footerSeen) return;
+    try {
+      this.#scanner.push(chunk);
+    } catch (error) {
+      // A spent scanner reads no further: what follows an error is noise until the peer closes.
+      this.#footerSeen = true;
+      this.fail(
+        error instanceof StreamFault
+          ? error
+          : new StreamFault('internal-server-error', 'internal', error instanceof Error ? error.message : String(error)),
+      );
+    }
+  }
+
+  #element(element: ScannedElement): void {
+    if (element.namespace !== ns.streams || element.name !== 'error') {
+      // Behind our own closing tag the peer may still send until it sees it: only an error ends the reading at once.
+      if (!(this.#fault instanceof StreamFault)) this.#events.element(element);
+      return;
+    }
+    this.#fault ??= new Fault('stream-error', `The peer ended the stream: ${element.childName || 'no condition given'}.`);
+    this.close();
+  }
+
+  #footer(): void {
+    this.#footerSeen = true;
+    if (this.#footerSent) this.wire.end();
+    else this.close();
+  }
+
+  #sendFooter(): void {
+    this.send(FOOTER);
+    this.#footerSent = true;
+    this.wire.flush();
+  }
+
+  #awaitClose(): void {
+    this.#closeTimer ??= setTimeout(() => this.wire.destroy(), this.#options.closeMs);
+    // A peer that was told of an error owes us no footer; its own close ends it sooner.
+    if (this.#fault instanceof StreamFault) this.wire.end();
+    if (this.wire.paused) this.wire.resume();
+  }
+
+  #closed(error: Error | undefined): void {
+    clearTimeout(this.#closeTimer);
+    this.#footerSent = true;
+    const broken = error ?? (this.#footerSeen || this.#fault ? undefined : new Error('The connection ended without a closing tag.'));
+    this.#events.closed(this.#fault ?? (broken && new Fault('stream-error', broken.message, { cause: broken })));
+  }
+}
