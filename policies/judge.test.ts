@@ -213,16 +213,15 @@ describe('IQs', () => {
     ['x@elsewhere.example', 'presence-hidden', undefined],
     ['board.contoso.example', 'allowed', 14],
     ['alice@contoso.example', 'allowed', 14],
-  ])('inbound to %s: %s, for an answer would show that somebody is there', (who, reason, line) => {
-    const verdict = judge(partner, ask('iq', 'inbound', { who, namespace: PING }));
-    expect([verdict.reason, verdict.rule?.line]).toEqual([reason, line]);
-  });
-
-  it('of hidden users go out', () => {
-    expect(judge(partner, ask('iq', 'outbound', { who: 'ceo@contoso.example', namespace: PING })).reason).toBe(
-      'allowed',
-    );
-  });
+  ])(
+    'between %s and the partner: %s both ways, for asking and answering show that somebody is there',
+    (who, reason, line) => {
+      for (const direction of ['inbound', 'outbound'] as const) {
+        const verdict = judge(partner, ask('iq', direction, { who, namespace: PING }));
+        expect([verdict.reason, verdict.rule?.line]).toEqual([reason, line]);
+      }
+    },
+  );
 });
 
 describe('what no edge carries', () => {

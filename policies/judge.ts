@@ -92,12 +92,12 @@ function judgeJoin(partner: PartnerPolicy, { direction, local }: Question, consi
 }
 
 function judgeIq(partner: PartnerPolicy, question: Question, considered?: Consideration[]): Verdict {
-  const { direction, local, namespace = '' } = question;
+  const { local, namespace = '' } = question;
   const verdict = partner.iq.namespaces.get(namespace);
   considered?.push(iqConsidered(partner, namespace, verdict !== undefined));
   if (verdict === undefined) return partner.iq.denied;
-  // A client that answers shows that it is there.
-  if (direction === 'outbound' || local.local === '') return verdict;
+  // A client that answers shows that it is there, and so does one that asks: clients query a contact by themselves.
+  if (local.local === '') return verdict;
   const rule = ruleOf(partner, local, considered);
   if (rule === undefined) return HIDDEN_BY_SILENCE;
   return rule.show === 'nothing' ? rule.outbound : verdict;

@@ -160,7 +160,8 @@ function listeners({ address, ports, ...options }: EjabberdOptions): Listener[] 
     { ...shared, port: ports.s2s, module: 'ejabberd_s2s_in' },
     ...(options.directTls ? [{ ...shared, port: ports.s2sDirectTls, module: 'ejabberd_s2s_in', tls: true }] : []),
     ...(options.components?.length
-      ? [{ ...shared, port: ports.component, module: 'ejabberd_service', access: 'all', hosts }]
+      ? // With global routes every component would get the traffic of all of them, and order is lost between the two.
+        [{ ...shared, port: ports.component, module: 'ejabberd_service', access: 'all', global_routes: false, hosts }]
       : []),
   ];
 }

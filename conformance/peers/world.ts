@@ -6,6 +6,7 @@ import { type KeyPair, TestAuthority } from './authority.ts';
 import { type ClientOptions, TestClient } from './client.ts';
 import { publishXmpp } from './dns.ts';
 import { Ejabberd, type EjabberdOptions } from './ejabberd.ts';
+import { type GatewayOptions, GatewayProcess } from './gateway.ts';
 import { Loopback } from './loopback.ts';
 import type { Nameserver, Peer, PeerOptions, PeerPorts } from './peer.ts';
 import { Prosody, type ProsodyOptions } from './prosody.ts';
@@ -18,6 +19,13 @@ type Wanted<T extends PeerOptions> = Omit<T, Provided> & {
   readonly certificate?: KeyPair;
   /** false: the server's domains get no SRV records, as of a server that stands behind the gateway; true when left out. */
   readonly publish?: boolean;
+};
+
+type WantedGateway = Omit<GatewayOptions, Exclude<Provided, 'certificate'> | 'certificate' | 'secret'> & {
+  readonly certificate?: KeyPair;
+  readonly secret?: string;
+  /** Publish the direct TLS listener too (XEP-0368). */
+  readonly directTls?: boolean;
 };
 
 interface Closable {
@@ -81,6 +89,14 @@ export class World {
     return this.#ownSoon(this.#complete(wanted).then(Ejabberd.start));
   }
 
+  /**
+   * A gateway for the users of `home`, published in DNS as the server of its domains. Its component links stand when
+   * this resolves, where `home` takes them.
+   */
+  gateway(wanted: WantedGateway): Promise<GatewayProcess> {
+    return this.#ownSoon(this.#completeGateway(wanted).then(GatewayProcess.start));
+  }
+
   /** A user of a server goes online; the password is the one in the server's options unless given. */
   client(peer: Peer, username: string, options: Partial<ClientOptions> = {}): Promise<TestClient> {
     const { address, domain, ports, users } = peer;
@@ -132,6 +148,31 @@ export class World {
       nameserver: this.nameserver,
       authorityPem: this.authority.pem,
       certificate: wanted.certificate ?? (await this.authority.issue({ domains })),
+    };
+  }
+
+  async #completeGateway({ directTls = false, ...wanted }: WantedGateway): Promise<GatewayOptions> {
+    const address = this.loopback.address();
+    const ports = {
+      s2s: await this.loopback.port(address),
+      directTls: await this.loopback.port(address),
+      admin: await this.loopback.port(address),
+    };
+    for (const domain of wanted.homeDomains) {
+      publishXmpp(this.dns, domain, [
+        { host: address, port: ports.s2s },
+        ...(directTls ? [{ host: address, port: ports.directTls, tls: 'direct' as const }] : []),
+      ]);
+    }
+    return {
+      secret: 'component-secret',
+      ...wanted,
+      address,
+      ports,
+      folder: await this.makeFolder('gateway'),
+      nameserver: this.nameserver,
+      authorityPem: this.authority.pem,
+      certificate: wanted.certificate ?? (await this.authority.issue({ domains: [...wanted.homeDomains] })),
     };
   }
 

@@ -28,7 +28,8 @@ export class Contacts {
     if (type === 'subscribe') this.#add(partner, local, remote, inbound ? THEY_SEE_US : WE_SEE_THEM);
     else if (type === 'unsubscribe') this.#remove(partner, local, remote, inbound ? THEY_SEE_US : WE_SEE_THEM);
     else if (type === 'unsubscribed') this.#remove(partner, local, remote, inbound ? WE_SEE_THEM : THEY_SEE_US);
-    else if (type === '' || type === 'subscribed') this.#add(partner, local, remote, inbound ? WE_SEE_THEM : THEY_SEE_US);
+    else if (type === '' || type === 'subscribed')
+      this.#add(partner, local, remote, inbound ? WE_SEE_THEM : THEY_SEE_US);
   }
 
   #add(partner: string, local: string, remote: string, bit: number): void {

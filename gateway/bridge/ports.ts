@@ -1,5 +1,6 @@
 import type { Place } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
+import type { ProofKind } from '../../policies/trust.ts';
 import type { Stanza } from './stanza.ts';
 
 /**
@@ -8,8 +9,6 @@ import type { Stanza } from './stanza.ts';
  *
  * Flow control is the same on every seam: `false` says "taken, but bring no more until {@link room} names this pair".
  */
-
-export type ProofKind = 'certificate' | 'dane' | 'posh' | 'dialback';
 
 /** What one proof of a partner's identity found. */
 export interface Evidence {

@@ -174,11 +174,6 @@ describe('what is wrong is said', () => {
       least.replace('} } }', '} }, sip: { port: 1 } }'),
       'gateway.yaml:1:101: error: this build carries no SIP: there is no PBX trunk yet (remove `home.sip`)',
     ],
-    [
-      'DNSSEC validation',
-      `${least}dns: { dnssec: validate }`,
-      'gateway.yaml:4:16: error: this build does not validate DNSSEC itself yet (use `trust-ad`',
-    ],
   ])('%s', (_what, text, expected) => {
     expect(said(text)).toEqual([expect.stringContaining(expected)]);
     expect(parseConfig(text, 'gateway.yaml').config).toBeUndefined();

@@ -106,6 +106,10 @@ function remarks(written: Written, source: Source): Finding[] {
       'remove `edges.sip` to be rid of this line',
     );
   }
+  if (written.dns.dnssec === 'validate') {
+    const message = 'this build does not validate DNSSEC itself yet: every answer counts as insecure';
+    say('warning', ['dns', 'dnssec'], message, 'use `trust-ad` with a validating resolver on this machine, or `off`');
+  }
   const { required } = written.edges.xmpp.tls;
   if (written.tls.certificates.length === 0) {
     const message = 'no certificate is named, so no stream can be secured';

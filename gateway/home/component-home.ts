@@ -177,5 +177,9 @@ export class ComponentHome implements Home {
 
 /** Whether the home server answered and said no: its component is missing, or the secret is another. */
 function refused(error: unknown): boolean {
-  return error instanceof Fault && error.code === 'stream-error' && /not-authorized|host-unknown|conflict/.test(error.message);
+  return (
+    error instanceof Fault &&
+    error.code === 'stream-error' &&
+    /not-authorized|host-unknown|conflict/.test(error.message)
+  );
 }

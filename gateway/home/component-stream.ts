@@ -9,8 +9,8 @@ import type { ScannerLimits } from '../xmpp/scanner.ts';
 import type { ScannedElement } from '../xmpp/start-tag.ts';
 import { StreamFault } from '../xmpp/stream-error.ts';
 import { Window } from '../xmpp/window.ts';
-import { XmlStream } from '../xmpp/xml-stream.ts';
 import { escapeAttribute } from '../xmpp/xml.ts';
+import { XmlStream } from '../xmpp/xml-stream.ts';
 
 export interface ComponentOptions {
   readonly host: string;

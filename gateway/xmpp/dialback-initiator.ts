@@ -40,7 +40,13 @@ export class DialbackInitiator {
     throw new Fault('dialback-unreachable', `The peer could not verify us: ${answer.condition || answer.type}.`);
   }
 
-  async verify(home: string, partner: string, streamId: string, key: string, timeoutMs: number): Promise<DialbackOutcome> {
+  async verify(
+    home: string,
+    partner: string,
+    streamId: string,
+    key: string,
+    timeoutMs: number,
+  ): Promise<DialbackOutcome> {
     const id = escapeAttribute(streamId);
     const element =
       `<db:verify from='${escapeAttribute(home)}' to='${escapeAttribute(partner)}' id='${id}'>` +
@@ -60,7 +66,11 @@ export class DialbackInitiator {
     const question = `${element.name} ${partner} ${home}${element.name === 'verify' ? ` ${element.id}` : ''}`;
     const settle = element.type === '' ? undefined : this.#outstanding.get(question);
     if (settle === undefined) {
-      this.#context.journal.refuse('dialback-refused', 'dialback-unsolicited', { partner, home, direction: 'outbound' });
+      this.#context.journal.refuse('dialback-refused', 'dialback-unsolicited', {
+        partner,
+        home,
+        direction: 'outbound',
+      });
       return;
     }
     settle({ type: element.type, condition: conditionOf(element) });

@@ -1,8 +1,8 @@
 import { foldDomain } from '../../policies/address.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { Evidence } from '../bridge/ports.ts';
-import { type DialbackOutcome, dialbackEvidence, prospectiveDialback } from './evidence/dialback.ts';
 import type { EdgeContext } from './edge-context.ts';
+import { type DialbackOutcome, dialbackEvidence, prospectiveDialback } from './evidence/dialback.ts';
 import type { IncomingStream } from './incoming.ts';
 import { ns } from './namespaces.ts';
 import type { ScannedElement } from './start-tag.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { EdgeHost } from '../bridge/ports.ts';
 import type { Journal } from '../bridge/journal.ts';
+import type { EdgeHost } from '../bridge/ports.ts';
 import type { DialbackKeys } from './dialback-key.ts';
 import type { CertificateProof } from './evidence/certificate.ts';
 import type { OwnCertificates } from './own-certificates.ts';

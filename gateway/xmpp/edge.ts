@@ -99,11 +99,17 @@ export class XmppEdge implements Edge {
     };
   }
 
-  /** Streams a policy no longer wants: closed, so that the next one is judged anew. */
-  closePartner(unwanted: (domain: string) => boolean): void {
+  /** Policies have changed: streams whose evidence no longer suffices are closed, the others are left alone. */
+  reconsider(): void {
+    const { host } = this.#parts.context;
     const fault = new StreamFault('reset', 'trust-insufficient', 'The policy has changed.');
-    for (const stream of this.#incoming) if ([...stream.provenDomains.keys()].some(unwanted)) stream.close(fault);
-    for (const stream of this.#pool.streams) if (unwanted(stream.partner)) stream.close(fault);
+    for (const stream of this.#incoming) {
+      const stands = [...stream.provenDomains].every(([domain, evidence]) => host.trust(domain, evidence).sufficient);
+      if (!stands) stream.close(fault);
+    }
+    for (const stream of this.#pool.streams) {
+      if (stream.ready && !host.trust(stream.partner, stream.evidence).sufficient) stream.close(fault);
+    }
   }
 
   /** Accepts nothing more, flushes what streams hold, bounces what has none, and closes them all. */

@@ -34,7 +34,8 @@ export class Inbox {
   /** The next thing, which must be a stream header. */
   async header(): Promise<StreamHeader> {
     const { header } = await this.#next();
-    if (header === undefined) throw new StreamFault('bad-format', 'stream-protocol', 'An element came before a header.');
+    if (header === undefined)
+      throw new StreamFault('bad-format', 'stream-protocol', 'An element came before a header.');
     return header;
   }
 
@@ -42,7 +43,10 @@ export class Inbox {
   async element(namespace: string, name?: string): Promise<ScannedElement> {
     const { element } = await this.#next();
     if (element === undefined || element.namespace !== namespace || (name !== undefined && element.name !== name)) {
-      throw new Fault('stream-protocol', `Expected <${name ?? '…'} xmlns='${namespace}'>, got <${element?.name ?? 'stream'}>.`);
+      throw new Fault(
+        'stream-protocol',
+        `Expected <${name ?? '…'} xmlns='${namespace}'>, got <${element?.name ?? 'stream'}>.`,
+      );
     }
     return element;
   }

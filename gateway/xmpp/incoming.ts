@@ -3,11 +3,11 @@ import { foldDomain } from '../../policies/address.ts';
 import { Fault } from '../../policies/fault.ts';
 import type { Evidence } from '../bridge/ports.ts';
 import type { Stanza } from '../bridge/stanza.ts';
+import { DialbackReceiver } from './dialback-receiver.ts';
+import { CLOSE_MS, type EdgeContext, newStreamId, STALL_MS, UNPROVEN_ELEMENT_BYTES } from './edge-context.ts';
 import type { DialbackOutcome } from './evidence/dialback.ts';
 import { prospectiveDialback } from './evidence/dialback.ts';
-import { CLOSE_MS, type EdgeContext, newStreamId, STALL_MS, UNPROVEN_ELEMENT_BYTES } from './edge-context.ts';
 import { featuresXml, offer } from './features.ts';
-import { DialbackReceiver } from './dialback-receiver.ts';
 import { ns } from './namespaces.ts';
 import { StanzaIntake } from './stanza-intake.ts';
 import type { ScannedElement, StreamHeader } from './start-tag.ts';
@@ -280,7 +280,11 @@ export class IncomingStream {
 
   #enableBidi(): void {
     if (!this.#context.options.bidi || this.#proven.size > 0) {
-      throw new StreamFault('policy-violation', 'stream-protocol', 'Bidirectional streams are agreed before the proof.');
+      throw new StreamFault(
+        'policy-violation',
+        'stream-protocol',
+        'Bidirectional streams are agreed before the proof.',
+      );
     }
     this.bidi = true;
   }

@@ -7,8 +7,8 @@ export interface ListenerLimits {
   readonly connections: number;
   /** Simultaneous connections of one address. */
   readonly perAddress: number;
-  /** Connections of one address within a minute. */
-  readonly attemptsPerMinute: number;
+  /** Connections of one address within a period of ms. */
+  readonly attempts: { readonly count: number; readonly periodMs: number };
 }
 
 /** Counts connections by where they come from, before a byte of them is read (XEP-0205 §2). */
@@ -20,7 +20,10 @@ export class Gate {
 
   constructor(limits: ListenerLimits) {
     this.#limits = limits;
-    this.#attempts = new RateLimiterMemory({ points: limits.attemptsPerMinute, duration: 60 });
+    this.#attempts = new RateLimiterMemory({
+      points: limits.attempts.count,
+      duration: limits.attempts.periodMs / 1000,
+    });
   }
 
   get connections(): number {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { Fault } from '../../policies/fault.ts';
 import type { XmppEdgeOptions } from './edge-context.ts';
+import type { IncomingStream } from './incoming.ts';
 import { ns } from './namespaces.ts';
 import type { OutgoingStream } from './outgoing.ts';
-import type { IncomingStream } from './incoming.ts';
 import type { ScannedElement } from './start-tag.ts';
 import { StreamFault } from './stream-error.ts';
 import { escapeAttribute } from './xml.ts';
@@ -44,14 +44,16 @@ export class Liveness {
   incoming(stream: IncomingStream, now: number): void {
     if (stream.provenDomains.size === 0) return;
     if (stream.provenUntil < now) stream.close(new StreamFault('reset', 'certificate-expired'));
-    else if (now - stream.lastStanza > this.#options.idleMs) stream.close(new Fault('stream-idle', 'Nothing to carry.'));
+    else if (now - stream.lastStanza > this.#options.idleMs)
+      stream.close(new Fault('stream-idle', 'Nothing to carry.'));
   }
 
   outgoing(stream: OutgoingStream, now: number): void {
     if (!stream.open) return;
     const probedAt = this.#probed.get(stream);
     if (stream.provenUntil < now) stream.close(new StreamFault('reset', 'certificate-expired'));
-    else if (now - stream.lastStanza > this.#options.idleMs) stream.close(new Fault('stream-idle', 'Nothing to carry.'));
+    else if (now - stream.lastStanza > this.#options.idleMs)
+      stream.close(new Fault('stream-idle', 'Nothing to carry.'));
     else if (probedAt === undefined) {
       if (now - stream.xml.lastRead > this.#options.keepAliveMs) this.#probe(stream, now);
     } else if (stream.xml.lastRead > probedAt) this.#probed.delete(stream);

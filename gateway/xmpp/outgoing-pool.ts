@@ -2,12 +2,12 @@ import type { Socket } from 'node:net';
 import { Fault } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { Stanza } from '../bridge/stanza.ts';
-import { locateXmppServer } from '../dns/locate.ts';
 import type { Endpoint } from '../dns/locate.ts';
+import { locateXmppServer } from '../dns/locate.ts';
 import type { Resolver } from '../dns/resolver.ts';
 import type { EdgeContext } from './edge-context.ts';
-import { prospectiveDialback } from './evidence/dialback.ts';
 import type { DialbackOutcome } from './evidence/dialback.ts';
+import { prospectiveDialback } from './evidence/dialback.ts';
 import type { IncomingStream } from './incoming.ts';
 import { OutgoingStream } from './outgoing.ts';
 import { type Carrier, OutboundPath } from './path.ts';
@@ -192,9 +192,12 @@ export class OutgoingPool {
     if (stream.partner === partner) return true;
     const { host } = this.#context;
     const certificate = stream.certificateEvidence(partner);
-    if (!certificate.holds || !host.trust(partner, [certificate, prospectiveDialback(partner)]).sufficient) return false;
+    if (!certificate.holds || !host.trust(partner, [certificate, prospectiveDialback(partner)]).sufficient)
+      return false;
     const { resolver, random } = this.#options;
-    const location = await locateXmppServer(resolver, partner, { random, signal: this.#closing.signal }).catch(() => undefined);
+    const location = await locateXmppServer(resolver, partner, { random, signal: this.#closing.signal }).catch(
+      () => undefined,
+    );
     const there = this.#endpoints.get(stream);
     return location?.endpoints.some(({ host, port }) => host === there?.host && port === there.port) === true;
   }

@@ -6,8 +6,8 @@ import { DialbackInitiator } from './dialback-initiator.ts';
 import { CLOSE_MS, type EdgeContext, STALL_MS } from './edge-context.ts';
 import { dialbackEvidence } from './evidence/dialback.ts';
 import { noFeatures, type PeerFeatures, readFeatures } from './features.ts';
-import { ns } from './namespaces.ts';
 import { Inbox } from './inbox.ts';
+import { ns } from './namespaces.ts';
 import type { SessionCache } from './session-cache.ts';
 import { StanzaIntake } from './stanza-intake.ts';
 import type { ScannedElement, StreamHeader } from './start-tag.ts';
@@ -58,6 +58,7 @@ export class OutgoingStream {
   #peer: StreamHeader | undefined;
   #secured: Secured | undefined;
   #window: Window | undefined;
+  #finishing: { fault: Fault | undefined } | undefined;
   #handled = 0;
   #lastSent = Date.now();
 
@@ -146,7 +147,8 @@ export class OutgoingStream {
     if (header.id === '') throw new StreamFault('bad-format', 'stream-protocol', 'The peer gave its stream no id.');
     this.#peer = header;
     // RFC 6120 §4.7.5: a peer without version sends no features.
-    this.features = header.version === '' ? noFeatures : readFeatures((await this.#inbox.element(ns.streams, 'features')).bytes);
+    this.features =
+      header.version === '' ? noFeatures : readFeatures((await this.#inbox.element(ns.streams, 'features')).bytes);
     return this.features;
   }
 
@@ -161,7 +163,8 @@ export class OutgoingStream {
   async #secure(direct: boolean): Promise<void> {
     const { certificates } = this.#context;
     const context = certificates.contextFor(this.home);
-    if (context === undefined) throw new Fault('certificate-unusable', `No certificate is configured for ${this.home}.`);
+    if (context === undefined)
+      throw new Fault('certificate-unusable', `No certificate is configured for ${this.home}.`);
     const { sessions } = this.#owner;
     const key = `${this.home} ${certificates.fingerprintFor(this.home)} ${this.partner}`;
     this.#secured = await secureAsClient(this.xml, {
@@ -206,7 +209,7 @@ export class OutgoingStream {
   }
 
   get open(): boolean {
-    return this.ready && this.xml.open;
+    return this.ready && this.xml.open && this.#finishing === undefined;
   }
 
   get full(): boolean {
@@ -263,9 +266,14 @@ export class OutgoingStream {
     return true;
   }
 
+  /** Closes; a graceful close first lets the peer confirm what it has got, where it can. */
   close(fault?: Fault): void {
     if (fault instanceof StreamFault) this.xml.fail(fault);
-    else this.xml.close(fault);
+    else if (this.#window === undefined || this.#window.pending === 0) this.xml.close(fault);
+    else if (this.#finishing === undefined) {
+      this.#finishing = { fault };
+      this.xml.send(`<r xmlns='${ns.sm}'/>`);
+    }
   }
 
   facts(): { address: string; partner: string; home: string; direction: 'outbound' } {
@@ -320,7 +328,8 @@ export class OutgoingStream {
       if (Number.isNaN(h) || !this.#window.confirm(this.#window.written - behind) || behind > WINDOW * 2) {
         throw new StreamFault('undefined-condition', 'stream-protocol', `The peer confirms ${h} stanzas it never got.`);
       }
-      this.#owner.room(this);
+      if (this.#finishing && this.#window.pending === 0) this.xml.close(this.#finishing.fault);
+      else this.#owner.room(this);
     }
   }
 

@@ -1,4 +1,4 @@
-import { type Fault, codeOf } from '../../policies/fault.ts';
+import { codeOf, type Fault } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import { backoffMs } from './backoff.ts';
@@ -170,6 +170,7 @@ export class OutboundPath {
     this.#closed = true;
     clearTimeout(this.#retry);
     this.#retry = undefined;
+    if (this.#carrier?.open) this.pump();
     this.#bounce('shutting-down');
   }
 

@@ -200,7 +200,11 @@ export class Scanner {
             this.#state = OPEN;
           } else if (!(bits & IS_SPACE)) {
             throw this.#level === 0 && ENCODING_MARKS.has(byte)
-              ? new StreamFault('unsupported-encoding', 'xml-malformed', 'The stream is not UTF-8 or starts with a BOM.')
+              ? new StreamFault(
+                  'unsupported-encoding',
+                  'xml-malformed',
+                  'The stream is not UTF-8 or starts with a BOM.',
+                )
               : new StreamFault('bad-format', 'xml-malformed', 'Text between elements of the stream.');
           }
           i++;

@@ -225,7 +225,8 @@ export class TagReader {
         if (first === 0x74 && buffer[from + 1] === 0x6f) root.to = this.#value(buffer, start, n);
         else if (first === 0x69 && buffer[from + 1] === 0x64) root.id = this.#value(buffer, start, n);
       } else if (length === 4) {
-        if (first === 0x66 && buffer.toString('latin1', from, from + 4) === 'from') root.from = this.#value(buffer, start, n);
+        if (first === 0x66 && buffer.toString('latin1', from, from + 4) === 'from')
+          root.from = this.#value(buffer, start, n);
         else if (first === 0x74 && buffer.toString('latin1', from, from + 4) === 'type')
           root.type = this.#value(buffer, start, n);
       } else if (length === 8 && buffer.toString('latin1', from, from + 8) === LANG) {
@@ -350,7 +351,11 @@ export class TagReader {
   }
 
   #name(buffer: Buffer, start: number, n: number): string {
-    return buffer.toString('latin1', start + (this.#marks[n * WIDTH] as number), start + (this.#marks[n * WIDTH + 1] as number));
+    return buffer.toString(
+      'latin1',
+      start + (this.#marks[n * WIDTH] as number),
+      start + (this.#marks[n * WIDTH + 1] as number),
+    );
   }
 
   #value(buffer: Buffer, start: number, n: number): string {

@@ -45,6 +45,16 @@ export class StreamFault extends Fault {
   }
 }
 
+/** What XML 1.0 or Namespaces in XML forbid. */
+export function malformed(message?: string): StreamFault {
+  return new StreamFault('not-well-formed', 'xml-malformed', message);
+}
+
+/** What XMPP forbids of XML, RFC 6120 §11.1. */
+export function restricted(what: string): StreamFault {
+  return new StreamFault('restricted-xml', 'xml-restricted', `${what} Not allowed in XMPP (RFC 6120 §11.1).`);
+}
+
 /** The wire form of a stream error. `text` goes to the peer: nothing of the policy or the configuration in it. */
 export function streamErrorXml(condition: StreamCondition, text = '', extra = ''): string {
   const readable = text === '' ? '' : `<text xmlns='${ns.streamErrors}' xml:lang='en'>${escapeText(text)}</text>`;

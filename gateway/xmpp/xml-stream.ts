@@ -171,7 +171,11 @@ export class XmlStream {
       this.fail(
         error instanceof StreamFault
           ? error
-          : new StreamFault('internal-server-error', 'internal', error instanceof Error ? error.message : String(error)),
+          : new StreamFault(
+              'internal-server-error',
+              'internal',
+              error instanceof Error ? error.message : String(error),
+            ),
       );
     }
   }
@@ -182,7 +186,10 @@ export class XmlStream {
       if (!(this.#fault instanceof StreamFault)) this.#events.element(element);
       return;
     }
-    this.#fault ??= new Fault('stream-error', `The peer ended the stream: ${element.childName || 'no condition given'}.`);
+    this.#fault ??= new Fault(
+      'stream-error',
+      `The peer ended the stream: ${element.childName || 'no condition given'}.`,
+    );
     this.close();
   }
 
@@ -208,7 +215,8 @@ export class XmlStream {
   #closed(error: Error | undefined): void {
     clearTimeout(this.#closeTimer);
     this.#footerSent = true;
-    const broken = error ?? (this.#footerSeen || this.#fault ? undefined : new Error('The connection ended without a closing tag.'));
+    const broken =
+      error ?? (this.#footerSeen || this.#fault ? undefined : new Error('The connection ended without a closing tag.'));
     this.#events.closed(this.#fault ?? (broken && new Fault('stream-error', broken.message, { cause: broken })));
   }
 }

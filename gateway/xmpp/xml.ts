@@ -1,5 +1,8 @@
-const TEXT = /[&<>]/g;
+const TEXT = /[&<>\r]/g;
 const ATTRIBUTE = /[&<>'"\t\n\r]/g;
+/** Longest reference read, its `&` and `;` left out: `#x10FFFF` with room for leading zeros. */
+export const REFERENCE_LENGTH = 12;
+const REFERENCE = /&([^&;]{1,12});/g;
 
 const escapes: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -23,14 +26,20 @@ export function escapeAttribute(text: string): string {
   return text.replace(ATTRIBUTE, escape);
 }
 
-const named: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+const named: ReadonlyMap<string, string> = new Map([
+  ['lt', '<'],
+  ['gt', '>'],
+  ['amp', '&'],
+  ['quot', '"'],
+  ['apos', "'"],
+]);
 
 /** Resolves the five predefined entities and character references; any other reference is undefined. */
 export function resolveReference(name: string): string | undefined {
-  if (name.charCodeAt(0) !== 0x23) return named[name];
-  const hex = name.charCodeAt(1) === 0x78;
+  if (!name.startsWith('#')) return named.get(name);
+  const hex = name.startsWith('#x');
   const digits = name.slice(hex ? 2 : 1);
-  if (!(hex ? /^[0-9a-fA-F]{1,6}$/ : /^[0-9]{1,7}$/).test(digits)) return undefined;
+  if (name.length > REFERENCE_LENGTH || !(hex ? /^[0-9a-fA-F]+$/ : /^[0-9]+$/).test(digits)) return undefined;
   const point = Number.parseInt(digits, hex ? 16 : 10);
   return isXmlCharacter(point) ? String.fromCodePoint(point) : undefined;
 }
@@ -41,8 +50,13 @@ function isXmlCharacter(point: number): boolean {
   return point <= 0xd7ff || (point >= 0xe000 && point <= 0xfffd) || (point >= 0x10000 && point <= 0x10ffff);
 }
 
-/** Undoes escaping in an attribute value or text whose references are known to be good. */
+/** Undoes escaping in text whose references are known to be good. */
 export function unescapeXml(text: string): string {
   if (!text.includes('&')) return text;
-  return text.replace(/&([^;]{1,10});/g, (whole, name: string) => resolveReference(name) ?? whole);
+  return text.replace(REFERENCE, (whole, name: string) => resolveReference(name) ?? whole);
+}
+
+/** The value of an attribute as a parser reports it, from its spelling: white space normalised, then unescaped (XML 1.0 §3.3.3). */
+export function attributeValue(spelling: string): string {
+  return unescapeXml(spelling.replace(/\r\n|[\t\n\r]/g, ' '));
 }

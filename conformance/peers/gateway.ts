@@ -1,0 +1,185 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type KeyPair, writeAuthority, writeKeyPair } from './authority.ts';
+import { Lines } from './lines.ts';
+import type { Nameserver, Peer } from './peer.ts';
+import { ServerProcess } from './process.ts';
+
+export interface GatewayOptions {
+  /** The server whose users the gateway stands for, with the domains it serves. */
+  readonly home: Peer;
+  readonly homeDomains: readonly string[];
+  /** The loopback address of every port of the gateway. */
+  readonly address: string;
+  readonly ports: GatewayPorts;
+  readonly folder: string;
+  readonly nameserver: Nameserver;
+  readonly authorityPem: string;
+  readonly certificate: KeyPair;
+  /** Of the component links. */
+  readonly secret: string;
+  /** Policy files by name, e.g. `b.example.yaml`. */
+  readonly policies: Readonly<Record<string, string>>;
+  /** Further keys of `edges.xmpp`, as one line of YAML without the braces. */
+  readonly edge?: string | undefined;
+}
+
+export interface GatewayPorts {
+  readonly s2s: number;
+  readonly directTls: number;
+  readonly admin: number;
+}
+
+/** A line of the gateway's log. */
+export interface LogLine {
+  readonly event: string;
+  readonly reason?: string;
+  readonly partner?: string;
+  readonly rule?: { file: string; line: number; column: number };
+  readonly [fact: string]: unknown;
+}
+
+const main = process.env['DRAWBRIDGE_MAIN'] ?? fileURLToPath(new URL('../../gateway/main.ts', import.meta.url));
+
+/** This gateway, as its users run it: `drawbridge run` in a process of its own. */
+export class GatewayProcess {
+  readonly log = new Lines();
+  readonly #options: GatewayOptions;
+  #server: ServerProcess | undefined;
+
+  static async start(options: GatewayOptions): Promise<GatewayProcess> {
+    const gateway = new GatewayProcess(options);
+    await gateway.#write();
+    await gateway.start();
+    return gateway;
+  }
+
+  private constructor(options: GatewayOptions) {
+    this.#options = options;
+  }
+
+  get address(): string {
+    return this.#options.address;
+  }
+
+  get ports(): GatewayPorts {
+    return this.#options.ports;
+  }
+
+  get pid(): number | undefined {
+    return this.#server?.pid;
+  }
+
+  get configFile(): string {
+    return join(this.#options.folder, 'gateway.yaml');
+  }
+
+  async start(): Promise<void> {
+    this.#server = await ServerProcess.start(
+      {
+        name: 'gateway',
+        command: process.execPath,
+        args: [main, 'run', '-c', this.configFile],
+        ready: [/"event":"ready"/],
+      },
+      this.log,
+    );
+  }
+
+  /** Resolves with the exit code. */
+  async stop(): Promise<number | null> {
+    const exit = await this.#server?.stop();
+    this.#server = undefined;
+    return exit?.code ?? null;
+  }
+
+  async kill(): Promise<void> {
+    await this.#server?.kill();
+    this.#server = undefined;
+  }
+
+  /** Waits until every component link of these partners stands. */
+  async linked(...partners: string[]): Promise<void> {
+    for (const partner of partners) await this.logged({ event: 'home-linked', partner });
+  }
+
+  /** Resolves with the first log line, written after `after`, that has these facts. */
+  async logged(facts: Partial<LogLine>, after = 0, timeoutMs = 20_000): Promise<LogLine> {
+    // pino writes the keys of one line in any order; look-aheads take them as they come.
+    const pattern = Object.entries(facts).map(([key, value]) => `(?=.*${escapeRegExp(`"${key}":${JSON.stringify(value)}`)})`);
+    return JSON.parse(await this.log.waitFor(new RegExp(`^${pattern.join('')}.*$`), { after, timeoutMs }));
+  }
+
+  /** The log lines, written after `after`, that have these facts. */
+  lines(facts: Partial<LogLine>, after = 0): LogLine[] {
+    return this.log
+      .since(after)
+      .filter((line) => line.startsWith('{'))
+      .map((line): LogLine => JSON.parse(line))
+      .filter((line) => Object.entries(facts).every(([key, value]) => line[key] === value));
+  }
+
+  /** Writes or replaces a policy file and waits until the gateway has taken or refused it. */
+  async writePolicy(name: string, text: string): Promise<LogLine> {
+    const after = this.log.mark();
+    await replaceFile(join(this.#options.folder, 'policies', name), text);
+    const line = await this.log.waitFor(/"event":"reload(ed|-failed)"/, { after });
+    return JSON.parse(line);
+  }
+
+  /** Replaces the certificate on disk and waits until the gateway presents it. */
+  async rotateCertificate(certificate: KeyPair): Promise<void> {
+    const after = this.log.mark();
+    await writeKeyPair(join(this.#options.folder, 'pki'), 'gateway', certificate);
+    await this.logged({ event: 'reloaded', what: 'certificates' }, after);
+  }
+
+  async metrics(): Promise<string> {
+    const { address, ports } = this.#options;
+    return await (await fetch(`http://${address}:${ports.admin}/metrics`)).text();
+  }
+
+  close(): Promise<void> {
+    return this.kill();
+  }
+
+  async #write(): Promise<void> {
+    const { folder, home, homeDomains, address, ports, nameserver, certificate, authorityPem, policies } = this.#options;
+    const pki = join(folder, 'pki');
+    await writeKeyPair(pki, 'gateway', certificate);
+    await writeAuthority(pki, authorityPem);
+    await mkdir(join(folder, 'policies'));
+    for (const [name, text] of Object.entries(policies)) await writeFile(join(folder, 'policies', name), text);
+    await writeFile(join(folder, 'secret'), this.#options.secret);
+    const edge = this.#options.edge === undefined ? '' : `, ${this.#options.edge}`;
+    await writeFile(
+      this.configFile,
+      [
+        'state: ./state',
+        'policies: ./policies',
+        'home:',
+        `  domains: [${homeDomains.join(', ')}]`,
+        `  xmpp: { link: component, host: ${home.address}, port: ${home.ports.component}, secret: { file: ./secret } }`,
+        'edges:',
+        `  xmpp: { listen: ["${address}:${ports.s2s}"], directTls: ["${address}:${ports.directTls}"]${edge} }`,
+        'tls:',
+        '  certificates: [{ cert: pki/gateway.crt, key: pki/gateway.key }]',
+        '  trust: [pki/ca.crt]',
+        `dns: { servers: ["${nameserver.address}:${nameserver.port}"], dnssec: off }`,
+        `admin: { listen: "${address}:${ports.admin}" }`,
+        'log: { level: info }',
+        '',
+      ].join('\n'),
+    );
+  }
+}
+
+async function replaceFile(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text);
+  await rename(`${file}.new`, file);
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

@@ -1,0 +1,38 @@
+import type { PolicySet } from '../../policies/set.ts';
+import { type ProofKind, suffices } from '../../policies/trust.ts';
+import type { Evidence, TrustVerdict } from './ports.ts';
+
+/** Whether what a partner proved is what its policy demands, and how many streams it may have. */
+export class PartnerTrust {
+  readonly #policies: () => PolicySet;
+  readonly #streams = new Map<string, number>();
+
+  constructor(policies: () => PolicySet) {
+    this.#policies = policies;
+  }
+
+  judge(domain: string, evidence: readonly Evidence[]): TrustVerdict {
+    const partner = this.#policies().partnerOf(domain);
+    if (partner === undefined) return { sufficient: false, reason: 'no-partner' };
+    const proofs = new Set<ProofKind>();
+    for (const { domain: of, holds, proof } of evidence) if (holds && of === domain) proofs.add(proof);
+    const place = partner.trust.rule;
+    if (suffices(partner.trust, proofs)) return { sufficient: true, reason: 'allowed', place };
+    return { sufficient: false, reason: 'trust-insufficient', place };
+  }
+
+  /** Counts one more stream of the partner; false where its policy allows no more. */
+  admit(domain: string): boolean {
+    const partner = this.#policies().partnerOf(domain);
+    const open = this.#streams.get(domain) ?? 0;
+    if (partner === undefined || open >= partner.limits.connections) return false;
+    this.#streams.set(domain, open + 1);
+    return true;
+  }
+
+  release(domain: string): void {
+    const left = (this.#streams.get(domain) ?? 1) - 1;
+    if (left > 0) this.#streams.set(domain, left);
+    else this.#streams.delete(domain);
+  }
+}

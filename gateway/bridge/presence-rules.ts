@@ -1,0 +1,135 @@
+import type { Address } from '../../policies/address.ts';
+import { judge, presenceVisibility, type Question, type Verdict } from '../../policies/judge.ts';
+import type { PolicySet } from '../../policies/set.ts';
+import type { Crossing, Outcome } from './bridge.ts';
+import type { Contacts } from './contacts.ts';
+import { hideOccupants, reduce } from './presence-view.ts';
+import { presence } from './reply.ts';
+import { ShownPresence } from './shown-presence.ts';
+import type { Stanza } from './stanza.ts';
+import { kindOf } from './stanza-kind.ts';
+
+const HIDDEN: Verdict = Object.freeze({ verdict: 'refuse', reason: 'presence-hidden', rule: undefined });
+
+/**
+ * What presence does at the border: shown as far as policy says, per recipient, in every form it takes. Of a hidden
+ * user nothing crosses: no presence, no probe, no answer to a request and no error, as if there were no such user
+ * (RFC 6121 §3.1.3, §4.3.2, §8.5.1).
+ */
+export class PresenceRules {
+  readonly #contacts: Contacts;
+  readonly #read: (address: string) => Address | undefined;
+  readonly #isHome: (domain: string) => boolean;
+  readonly #shown = new ShownPresence();
+
+  constructor(contacts: Contacts, read: (address: string) => Address | undefined, isHome: (domain: string) => boolean) {
+    this.#contacts = contacts;
+    this.#read = read;
+    this.#isHome = isHome;
+  }
+
+  judge(crossing: Crossing): Outcome {
+    const outcome = crossing.direction === 'inbound' ? this.#inbound(crossing) : this.#outbound(crossing);
+    if ('pass' in outcome) this.#remember(crossing);
+    return outcome;
+  }
+
+  /** A presence error names a user too: that of a hidden one stays here. */
+  judgeError({ policy, local, direction, stanza }: Crossing): Outcome {
+    const { show, rule } = presenceVisibility(policy, local);
+    if (show === undefined || (direction === 'outbound' && show === 'nothing')) {
+      return { refuse: { ...HIDDEN, rule }, answer: 'nothing' };
+    }
+    return { pass: stanza };
+  }
+
+  /** Presences that a new policy shows no longer, each taken back by `unavailable`. */
+  *retract(policies: PolicySet): Generator<{ partner: string; stanza: Stanza }> {
+    const hidden = (partner: string, from: string): boolean => {
+      const local = this.#read(from);
+      const show = local && presenceVisibility(policies.partnerOf(partner), local).show;
+      return show === undefined || show === 'nothing';
+    };
+    for (const { partner, from, to } of this.#shown.retract(hidden)) {
+      yield { partner, stanza: presence(from, to, 'unavailable') };
+    }
+  }
+
+  #inbound(crossing: Crossing): Outcome {
+    const { role, stanza, policy, local, remote } = crossing;
+    if (role === 'probe') {
+      const { show, rule } = presenceVisibility(policy, local);
+      if (show !== undefined && show !== 'nothing') return { pass: stanza };
+      // RFC 6121 §4.3.2: the same answer for who does not exist and for who does not want to be seen.
+      return { refuse: { ...HIDDEN, rule }, answer: presence(local.bare, remote.bare, 'unsubscribed') };
+    }
+    const asks = role === 'subscription-request';
+    // Withdrawing, and answering our own user's request, shows the partner nothing.
+    const withdraws = asks && stanza.type === 'unsubscribe';
+    const kind = asks && !withdraws ? 'subscription' : role === 'join' ? 'join' : 'presence';
+    const verdict = judge(policy, this.#question(crossing, kind));
+    if (verdict.verdict === 'refuse') {
+      if (!asks) return { refuse: verdict, answer: 'error' };
+      if (withdraws) return { refuse: verdict, answer: 'nothing' };
+      return { refuse: verdict, answer: presence(local.bare, remote.bare, 'unsubscribed', stanza.id) };
+    }
+    if (asks && !withdraws && !this.#contacts.admits(policy.name, local.bare, remote.bare, policy.limits.contacts)) {
+      const rule = policy.limits.rules.contacts;
+      return { refuse: { verdict: 'refuse', reason: 'contacts-full', rule }, answer: 'error' };
+    }
+    return { pass: stanza };
+  }
+
+  #outbound(crossing: Crossing): Outcome {
+    const { role, stanza, policy, local, remote } = crossing;
+    const { show, rule } = presenceVisibility(policy, local);
+    switch (role) {
+      case 'subscription-request': {
+        const verdict = judge(policy, this.#question(crossing, 'subscription'));
+        if (verdict.verdict === 'refuse') return { refuse: verdict, answer: 'error' };
+        if (stanza.type === 'unsubscribe') return { pass: stanza };
+        if (this.#contacts.admits(policy.name, local.bare, remote.bare, policy.limits.contacts))
+          return { pass: stanza };
+        const limit = policy.limits.rules.contacts;
+        return { refuse: { verdict: 'refuse', reason: 'contacts-full', rule: limit }, answer: 'error' };
+      }
+      case 'probe':
+      case 'subscription-answer':
+        // A server probes by itself when its user comes on line: that alone would tell.
+        if (show === undefined || show === 'nothing') return { refuse: { ...HIDDEN, rule }, answer: 'nothing' };
+        return { pass: stanza };
+      default: {
+        const verdict = judge(policy, this.#question(crossing, role === 'join' ? 'join' : 'presence'));
+        if (verdict.verdict === 'refuse') return { refuse: verdict, answer: role === 'join' ? 'error' : 'nothing' };
+        const seen =
+          verdict.show === 'availability' || verdict.show === 'status' ? reduce(stanza, verdict.show) : stanza;
+        return { pass: hideOccupants(seen, (address) => this.#hides(crossing, address)) };
+      }
+    }
+  }
+
+  #question({ direction, local, remote, now }: Crossing, kind: Question['kind']): Question {
+    return { kind, direction, via: 'xmpp', local, remote, at: now };
+  }
+
+  /** Whether a real address in a room's presence is of a local user whom this partner may not see. */
+  #hides({ policy }: Crossing, address: string): boolean {
+    const occupant = this.#read(address);
+    if (occupant === undefined) return true;
+    if (!this.#isHome(occupant.domain)) return false;
+    const { show } = presenceVisibility(policy, occupant);
+    return show === undefined || show === 'nothing';
+  }
+
+  #remember({ direction, role, stanza, policy, partnerDomain, local, remote }: Crossing): void {
+    const { type } = stanza;
+    if (role === 'presence' || role === 'join') {
+      const outbound = direction === 'outbound';
+      if (outbound) this.#shown.told(partnerDomain, stanza.from, stanza.to, type === '');
+      // Presence to a full address is directed: it makes no contact (RFC 6121 §4.6).
+      const to = outbound ? remote : local;
+      if (type !== '' || role === 'join' || to.resource !== '') return;
+    } else if (kindOf[role] !== 'subscription' || role === 'probe') return;
+    this.#contacts.crossed(policy.name, local.bare, remote.bare, direction, type);
+  }
+}

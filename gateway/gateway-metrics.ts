@@ -1,0 +1,70 @@
+import type { Metric } from './admin/metrics.ts';
+import type { Bridge } from './bridge/bridge.ts';
+import type { ComponentHome } from './home/component-home.ts';
+import type { JournalLog } from './journal-log.ts';
+import type { XmppEdge } from './xmpp/edge.ts';
+
+/** What a running gateway can be asked in numbers. */
+export function gatewayMetrics(parts: {
+  journal: JournalLog;
+  bridge: Bridge;
+  edge: XmppEdge;
+  home: ComponentHome;
+}): Metric[] {
+  const { journal, bridge, edge, home } = parts;
+  return [
+    {
+      name: 'drawbridge_stanzas_total',
+      help: 'Stanzas that crossed, by sort, or were refused or lost.',
+      labels: ['partner', 'direction', 'what'],
+      *read() {
+        for (const { partner, direction, what, count } of bridge.tally)
+          yield { labels: { partner, direction, what }, value: count };
+      },
+    },
+    {
+      name: 'drawbridge_events_total',
+      help: 'Events of the log by name and reason.',
+      labels: ['event', 'reason'],
+      *read() {
+        for (const { event, reason, count } of journal.counts()) yield { labels: { event, reason }, value: count };
+      },
+    },
+    {
+      name: 'drawbridge_streams',
+      help: 'XMPP streams and connections that stand.',
+      labels: ['kind'],
+      *read() {
+        const { incoming, outgoing, connections } = edge.load;
+        for (const [kind, value] of Object.entries({ incoming, outgoing, connections }))
+          yield { labels: { kind }, value };
+      },
+    },
+    {
+      name: 'drawbridge_queued_stanzas',
+      help: 'Stanzas waiting, by side.',
+      labels: ['side'],
+      *read() {
+        yield { labels: { side: 'partners' }, value: edge.load.queued };
+        yield { labels: { side: 'home' }, value: home.queued };
+      },
+    },
+    {
+      name: 'drawbridge_home_links',
+      help: 'Component links, 1 where the link stands.',
+      labels: ['partner'],
+      *read() {
+        for (const [partner, up] of home.links) yield { labels: { partner }, value: up ? 1 : 0 };
+      },
+    },
+    {
+      name: 'drawbridge_contacts',
+      help: 'Contacts of each partner.',
+      labels: ['partner'],
+      *read() {
+        for (const { name } of bridge.policies.partners)
+          yield { labels: { partner: name }, value: bridge.contacts(name) };
+      },
+    },
+  ];
+}
