@@ -6,6 +6,7 @@ import type { ReasonCode } from '../../policies/reasons.ts';
 import type { PolicySet } from '../../policies/set.ts';
 import { AddressBook } from './address-book.ts';
 import { Contacts } from './contacts.ts';
+import type { Crossing, Outcome } from './crossing.ts';
 import { IqLedger } from './iq-ledger.ts';
 import type { Journal } from './journal.ts';
 import { type LimitedFlow, overLimit, PartnerLimits } from './limits.ts';
@@ -24,26 +25,6 @@ export interface BridgeOptions {
   /** ms since the epoch. */
   readonly now: () => number;
 }
-
-/** A stanza with all that judging it needs. */
-export interface Crossing {
-  readonly direction: Direction;
-  readonly stanza: Stanza;
-  readonly role: Role;
-  readonly policy: PartnerPolicy;
-  readonly partnerDomain: string;
-  readonly homeDomain: string;
-  readonly from: Address;
-  readonly to: Address;
-  readonly local: Address;
-  readonly remote: Address;
-  readonly now: number;
-}
-
-/** What came of judging: whether it crosses, perhaps in another form, or with an answer given in its place. */
-export type Outcome =
-  | { readonly pass: Stanza }
-  | { readonly refuse: Verdict; readonly answer: 'error' | 'nothing' | Stanza };
 
 const flowOf: Readonly<Record<Role, LimitedFlow | undefined>> = {
   message: 'messages',

@@ -1,8 +1,8 @@
 import type { Address } from '../../policies/address.ts';
 import { judge, presenceVisibility, type Question, type Verdict } from '../../policies/judge.ts';
 import type { PolicySet } from '../../policies/set.ts';
-import type { Crossing, Outcome } from './bridge.ts';
 import type { Contacts } from './contacts.ts';
+import type { Crossing, Outcome } from './crossing.ts';
 import { hideOccupants, reduce } from './presence-view.ts';
 import { presence } from './reply.ts';
 import { ShownPresence } from './shown-presence.ts';

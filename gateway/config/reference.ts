@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { reasons } from '../../policies/reasons.ts';
 import { policyJsonSchema } from '../../policies/schema.ts';
 import { gatewayJsonSchema } from './schema.ts';
 
@@ -39,6 +40,14 @@ export function reference(): string {
     'the one of the defaults; `groups` and `limits` are merged key by key.',
     '',
     ...table(policyJsonSchema()),
+    '',
+    '### Reasons',
+    '',
+    'What log lines, `check` and `policy explain` say as `reason`. The partner sees only the stanza error condition.',
+    '',
+    '| reason | stanza error | meaning |',
+    '| --- | --- | --- |',
+    ...Object.entries(reasons).map(([code, { xmpp, operator }]) => `| \`${code}\` | \`${xmpp}\` | ${operator} |`),
   ].join('\n');
 }
 

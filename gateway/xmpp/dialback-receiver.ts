@@ -1,13 +1,25 @@
 import { foldDomain } from '../../policies/address.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
+import type { JournalFields } from '../bridge/journal.ts';
 import type { Evidence } from '../bridge/ports.ts';
 import type { EdgeContext } from './edge-context.ts';
 import { type DialbackOutcome, dialbackEvidence, prospectiveDialback } from './evidence/dialback.ts';
-import type { IncomingStream } from './incoming.ts';
 import { ns } from './namespaces.ts';
 import type { ScannedElement } from './start-tag.ts';
 import { StreamFault } from './stream-error.ts';
 import { escapeAttribute, unescapeXml } from './xml.ts';
+import type { XmlStream } from './xml-stream.ts';
+
+/** The stream that dialback is spoken on, as the receiver sees it. */
+export interface DialbackStream {
+  readonly xml: XmlStream;
+  /** Id that we gave the stream: keys are bound to it. */
+  readonly id: string;
+  readonly provenDomains: ReadonlyMap<string, readonly Evidence[]>;
+  certificateEvidence(domain: string): Evidence;
+  facts(): JournalFields;
+  close(): void;
+}
 
 /** What the receiver asks of its stream and its edge. */
 export interface DialbackReceiverOwner {
@@ -42,14 +54,14 @@ const errorFor: Partial<Record<ReasonCode, string>> = {
  */
 export class DialbackReceiver {
   readonly #context: EdgeContext;
-  readonly #stream: IncomingStream;
+  readonly #stream: DialbackStream;
   readonly #owner: DialbackReceiverOwner;
   readonly #pending = new Set<string>();
   #failures = 0;
   #answers = 0;
   #closed = false;
 
-  constructor(context: EdgeContext, stream: IncomingStream, owner: DialbackReceiverOwner) {
+  constructor(context: EdgeContext, stream: DialbackStream, owner: DialbackReceiverOwner) {
     this.#context = context;
     this.#stream = stream;
     this.#owner = owner;

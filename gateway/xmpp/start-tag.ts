@@ -1,6 +1,8 @@
+import { checkDefaultNamespace, NamespaceScope, splitName } from './namespace-scope.ts';
 import { ns } from './namespaces.ts';
-import { StreamFault } from './stream-error.ts';
-import { unescapeXml } from './xml.ts';
+import { malformed, StreamFault } from './stream-error.ts';
+import { duplicate, FROM, ID, LANG, PREFIXED, TagAttributes, TO, TYPE, XMLNS } from './tag-attributes.ts';
+import { escapeAttribute } from './xml.ts';
 
 /** The opening of a stream, RFC 6120 §4.7. Absent attributes are ''. */
 export interface StreamHeader {
@@ -30,23 +32,10 @@ export interface ScannedElement {
   readonly bytes: Buffer;
 }
 
-export interface OpenTag {
-  readonly buffer: Buffer;
-  /** Where the top-level item starts in the buffer; every offset below counts from there. */
-  readonly start: number;
-  /** 2 for the top-level element, 3 for its children. */
-  readonly level: number;
-  readonly empty: boolean;
-}
-
-interface Binding {
-  readonly prefix: string;
-  readonly uri: string;
-  readonly level: number;
-}
-
-interface RootFields {
+interface Root {
   namespace: string;
+  /** What elements without a prefix inherit from it. */
+  defaultNamespace: string;
   name: string;
   from: string;
   to: string;
@@ -59,89 +48,65 @@ interface RootFields {
   nameEnd: number;
 }
 
-const WIDTH = 4;
-const LANG = 'xml:lang';
 /** What our own streams declare in their headers, so that it need not be repeated on stanzas. */
 const DEFAULT_LANG = 'en';
+const ROOT = 2;
+const CHILD = 3;
 
 /**
- * Reads start tags for the scanner: uniqueness of attributes, namespaces (Namespaces in XML 1.0), and of the
- * top-level element and its first child what routing needs. Offsets are kept relative to the item's start, so that
- * an item may move between buffers while it grows.
+ * Reads the tags of one stream for the scanner: their nesting, their namespaces, and of the top-level element and its
+ * first child what routing needs. Offsets count from the start of the top-level item.
  */
 export class TagReader {
-  /** Set by the scanner when a colon was seen in the tag, which is rare enough to take the slow path. */
-  prefixed = false;
+  readonly attributes: TagAttributes;
+  /** The name of the tag that is being scanned, and whether it has a colon. */
+  nameStart = 0;
   nameEnd = 0;
+  prefixed = false;
   readonly #content: string;
   readonly #depth: number;
-  readonly #limit: number;
+  /** Start and end of the names of the open elements, by level. */
   readonly #names: Int32Array;
-  readonly #marks: Int32Array;
-  #nameStart = 0;
-  #count = 0;
+  readonly #scope = new NamespaceScope();
   #headerName = '';
-  #streamBindings = new Map<string, string>();
   #streamLang = '';
-  #bindings: Binding[] = [];
-  #borrowed = new Set<string>();
+  #root: Root = newRoot('', '');
+  /** Redundant declarations of the content namespace: start and end of each. */
   #cuts: number[] = [];
-  #root: RootFields = emptyRoot();
 
   constructor(contentNamespace: string, depth: number, attributes: number) {
     this.#content = contentNamespace;
     this.#depth = depth;
-    this.#limit = attributes;
-    this.#names = new Int32Array((depth + 3) * 2);
-    this.#marks = new Int32Array((attributes + 1) * WIDTH);
+    this.#names = new Int32Array((depth + ROOT) * 2);
+    this.attributes = new TagAttributes(attributes);
   }
 
   restart(): void {
-    this.#streamBindings = new Map();
+    this.#scope.clear();
     this.#streamLang = '';
-    this.#bindings = [];
   }
 
   begin(nameStart: number): void {
-    this.#nameStart = nameStart;
-    this.#count = 0;
+    this.nameStart = nameStart;
     this.prefixed = false;
+    this.attributes.clear();
   }
 
-  attribute(nameStart: number, nameEnd: number): void {
-    if (this.#count >= this.#limit) {
-      throw new StreamFault('policy-violation', 'xml-restricted', `More than ${this.#limit} attributes on one tag.`);
-    }
-    this.#marks[this.#count * WIDTH] = nameStart;
-    this.#marks[this.#count * WIDTH + 1] = nameEnd;
-  }
-
-  valueStart(at: number): void {
-    this.#marks[this.#count * WIDTH + 2] = at;
-  }
-
-  valueEnd(at: number): void {
-    this.#marks[this.#count * WIDTH + 3] = at;
-    this.#count++;
-  }
-
-  /** The stream header; its bindings hold for every stanza behind it. */
+  /** The stream header has been read; its prefixes hold for every element behind it. */
   header(bytes: Buffer): StreamHeader {
-    this.#requireUnique(bytes, 0);
-    this.#declare({ buffer: bytes, start: 0, level: 0, empty: false });
-    this.#streamBindings = new Map(this.#bindings.map(({ prefix, uri }) => [prefix, uri]));
-    this.#bindings = [];
-    this.#headerName = bytes.toString('latin1', this.#nameStart, this.nameEnd);
+    const { attributes } = this;
+    this.#declare(bytes, 0, 0);
+    this.#headerName = bytes.toString('latin1', this.nameStart, this.nameEnd);
     const [prefix, local] = splitName(this.#headerName);
-    const attribute = (name: string): string => this.#find(bytes, 0, name) ?? '';
+    const attribute = (name: string): string => attributes.valueNamed(name, bytes, 0);
     const contentNamespace = attribute('xmlns');
-    const namespace = prefix === '' ? contentNamespace : this.#streamBindings.get(prefix);
+    const namespace = prefix === '' ? contentNamespace : this.#scope.uriOf(prefix);
     if (namespace !== ns.streams) throw new StreamFault('invalid-namespace', 'stream-protocol', 'Not a stream header.');
     if (local !== 'stream') throw new StreamFault('bad-format', 'stream-protocol', `A <${local}/> opens no stream.`);
     if (contentNamespace !== this.#content) {
       throw new StreamFault('invalid-namespace', 'stream-protocol', `The stream is not of ${this.#content}.`);
     }
-    this.#streamLang = attribute(LANG);
+    this.#streamLang = attribute('xml:lang');
     return {
       to: attribute('to'),
       from: attribute('from'),
@@ -149,48 +114,45 @@ export class TagReader {
       version: attribute('version'),
       lang: this.#streamLang,
       contentNamespace,
-      dialback: [...this.#streamBindings.values()].includes(ns.dialback),
+      dialback: this.#scope.binds(ns.dialback),
     };
   }
 
-  /** A start tag inside the stream has ended. */
-  open(tag: OpenTag): void {
-    const { buffer, start, level } = tag;
+  /** A start tag inside the stream has ended. `item` is where its top-level element starts in the buffer. */
+  open(buffer: Buffer, item: number, level: number): void {
     if (level - 1 > this.#depth) {
       throw new StreamFault('policy-violation', 'xml-restricted', `Nested deeper than ${this.#depth} elements.`);
     }
-    this.#names[level * 2] = this.#nameStart;
-    this.#names[level * 2 + 1] = this.nameEnd;
-    if (this.#count > 1) this.#requireUnique(buffer, start);
-    if (level === 2) this.#beginRoot(tag);
-    if (this.prefixed) this.#declare(tag);
-    if (this.#count > 0) this.#checkDefaultNamespace(tag);
-    if (level === 2) this.#readRoot(tag);
-    else if (level === 3 && this.#root.childName === '') this.#readChild(tag);
-    else if (this.prefixed) this.#resolve(buffer.toString('latin1', start + this.#nameStart, start + this.nameEnd));
+    this.#names[level * 2 - 2] = this.nameStart;
+    this.#names[level * 2 - 1] = this.nameEnd;
+    if (level === ROOT) this.#begin();
+    if (this.attributes.prefixed) this.#declare(buffer, item, level);
+    const declared = this.#defaultNamespace(buffer, item);
+    if (level === ROOT) this.#openRoot(buffer, item, declared);
+    else if (level === CHILD) this.#openChild(buffer, item, declared);
+    else if (this.prefixed) this.#scope.uriOf(splitName(this.#name(buffer, item))[0]);
   }
 
   /** An end tag's name, compared with the element it must close. */
-  close(level: number, buffer: Buffer, start: number, from: number, to: number): void {
-    if (level === 1) {
-      if (buffer.toString('latin1', start + from, start + to) !== this.#headerName) throw mismatched();
+  close(level: number, buffer: Buffer, item: number, start: number, end: number): void {
+    if (level < ROOT) {
+      if (buffer.toString('latin1', item + start, item + end) !== this.#headerName) throw mismatched();
       return;
     }
-    const open = this.#names[level * 2] as number;
-    const length = (this.#names[level * 2 + 1] as number) - open;
-    if (length !== to - from) throw mismatched();
-    for (let k = 0; k < length; k++) if (buffer[start + open + k] !== buffer[start + from + k]) throw mismatched();
+    const open = this.#names[level * 2 - 2] as number;
+    const length = (this.#names[level * 2 - 1] as number) - open;
+    if (length !== end - start) throw mismatched();
+    for (let k = 0; k < length; k++) if (buffer[item + open + k] !== buffer[item + start + k]) throw mismatched();
   }
 
-  /** An element at this level is over: its prefixes with it. */
+  /** An element of this level is over: its prefixes with it. */
   leave(level: number): void {
-    while (this.#bindings.length > 0 && (this.#bindings.at(-1) as Binding).level >= level) this.#bindings.pop();
+    if (this.#scope.nested) this.#scope.leave(level);
   }
 
   /** The finished top-level element. */
   element(bytes: Buffer): ScannedElement {
     const root = this.#root;
-    this.#bindings.length = 0;
     return {
       namespace: root.namespace,
       name: root.name,
@@ -205,169 +167,118 @@ export class TagReader {
     };
   }
 
-  #beginRoot({ buffer, start }: OpenTag): void {
-    this.#root = emptyRoot();
-    this.#root.nameEnd = this.nameEnd;
-    this.#root.name = buffer.toString('latin1', start + this.#nameStart, start + this.nameEnd);
-    this.#root.namespace = this.#content;
-    this.#root.lang = this.#streamLang;
+  #begin(): void {
     if (this.#cuts.length > 0) this.#cuts = [];
-    if (this.#borrowed.size > 0) this.#borrowed.clear();
+    if (this.#scope.borrowed.size > 0) this.#scope.borrowed.clear();
   }
 
-  #readRoot({ buffer, start }: OpenTag): void {
-    const root = this.#root;
-    for (let n = 0; n < this.#count; n++) {
-      const from = start + (this.#marks[n * WIDTH] as number);
-      const length = start + (this.#marks[n * WIDTH + 1] as number) - from;
-      const first = buffer[from];
-      if (length === 2) {
-        if (first === 0x74 && buffer[from + 1] === 0x6f) root.to = this.#value(buffer, start, n);
-        else if (first === 0x69 && buffer[from + 1] === 0x64) root.id = this.#value(buffer, start, n);
-      } else if (length === 4) {
-        if (first === 0x66 && buffer.toString('latin1', from, from + 4) === 'from')
-          root.from = this.#value(buffer, start, n);
-        else if (first === 0x74 && buffer.toString('latin1', from, from + 4) === 'type')
-          root.type = this.#value(buffer, start, n);
-      } else if (length === 8 && buffer.toString('latin1', from, from + 8) === LANG) {
-        root.lang = this.#value(buffer, start, n);
-        root.ownLang = true;
-      } else if (this.#isDefaultDeclaration(buffer, start, n)) {
-        root.namespace = this.#value(buffer, start, n);
-        if (root.namespace === this.#content) this.#cut(n);
+  #openRoot(buffer: Buffer, item: number, declared: string | undefined): void {
+    const { attributes } = this;
+    const root = newRoot(this.#name(buffer, item), declared ?? this.#content);
+    root.nameEnd = this.nameEnd;
+    root.lang = this.#streamLang;
+    this.#root = root;
+    for (let n = 0; n < attributes.count; n++) {
+      switch (attributes.kindOf(n)) {
+        case TO:
+          root.to = attributes.valueOf(n, buffer, item);
+          break;
+        case FROM:
+          root.from = attributes.valueOf(n, buffer, item);
+          break;
+        case TYPE:
+          root.type = attributes.valueOf(n, buffer, item);
+          break;
+        case ID:
+          root.id = attributes.valueOf(n, buffer, item);
+          break;
+        case LANG:
+          root.lang = attributes.valueOf(n, buffer, item);
+          root.ownLang = true;
+          break;
+        case XMLNS:
+          if (declared === this.#content) this.#cuts.push(...attributes.spanOf(n));
+          break;
       }
     }
-    if (!this.prefixed) return;
-    const [prefix, local] = splitName(root.name);
-    root.name = local;
-    if (prefix !== '') root.namespace = this.#lookUp(prefix);
+    if (this.prefixed) [root.namespace, root.name] = this.#qualified(root.name);
   }
 
-  #readChild({ buffer, start }: OpenTag): void {
+  #openChild(buffer: Buffer, item: number, declared: string | undefined): void {
     const root = this.#root;
-    root.childName = buffer.toString('latin1', start + this.#nameStart, start + this.nameEnd);
-    root.childNamespace = root.namespace;
-    for (let n = 0; n < this.#count; n++) {
-      if (this.#isDefaultDeclaration(buffer, start, n)) root.childNamespace = this.#value(buffer, start, n);
+    if (declared === this.#content && root.defaultNamespace === declared) {
+      this.#cuts.push(...this.attributes.spanOf(this.attributes.xmlns));
     }
-    if (!this.prefixed) return;
-    const [prefix, local] = splitName(root.childName);
-    root.childName = local;
-    if (prefix !== '') root.childNamespace = this.#lookUp(prefix);
+    if (root.childName !== '' && !this.prefixed) return;
+    let name = this.#name(buffer, item);
+    let namespace = declared ?? root.defaultNamespace;
+    if (this.prefixed) [namespace, name] = this.#qualified(name);
+    if (root.childName !== '') return;
+    root.childName = name;
+    root.childNamespace = namespace;
   }
 
-  /** Notes a redundant `xmlns` on a stanza or its child for removal, and refuses reserved names as a default. */
-  #checkDefaultNamespace({ buffer, start, level }: OpenTag): void {
-    for (let n = 0; n < this.#count; n++) {
-      if (!this.#isDefaultDeclaration(buffer, start, n)) continue;
-      const uri = this.#value(buffer, start, n);
-      if (uri === ns.xml || uri === ns.xmlns) throw unbound('xmlns');
-      if (level === 3 && uri === this.#content && this.#root.namespace === this.#content) this.#cut(n);
+  /** Namespace and local name of a prefixed stanza or child of one. */
+  #qualified(name: string): readonly [namespace: string, local: string] {
+    const [prefix, local] = splitName(name);
+    const namespace = this.#scope.uriOf(prefix);
+    // What is in the content namespace must follow the stream it is written on, so it can only inherit it (RFC 6120 §4.8.3).
+    if (namespace === this.#content) {
+      throw new StreamFault('bad-namespace-prefix', 'stream-protocol', `<${name}/> has a prefix and may have none.`);
     }
+    return [namespace, local];
   }
 
-  /** Takes the prefix declarations of a tag and resolves the prefixes of its attributes. */
-  #declare({ buffer, start, level }: OpenTag): void {
-    const qualified: string[] = [];
-    for (let n = 0; n < this.#count; n++) {
-      const name = this.#name(buffer, start, n);
-      const [prefix, local] = splitName(name);
-      if (prefix === 'xmlns') {
-        const uri = this.#value(buffer, start, n);
-        const reserved = uri === ns.xmlns || (uri === ns.xml) !== (local === 'xml') || local === 'xmlns' || uri === '';
-        if (reserved) throw unbound(name);
-        this.#bindings.push({ prefix: local, uri, level });
-      } else if (prefix !== '' && prefix !== 'xml') qualified.push(name);
-    }
-    const expanded = qualified.map((name) => `${this.#resolve(name)} ${splitName(name)[1]}`);
-    if (new Set(expanded).size !== expanded.length) throw duplicate();
-  }
-
-  #resolve(qualifiedName: string): string {
-    const [prefix] = splitName(qualifiedName);
-    return prefix === '' ? '' : this.#lookUp(prefix);
-  }
-
-  #lookUp(prefix: string): string {
-    if (prefix === 'xml') return ns.xml;
-    for (let n = this.#bindings.length - 1; n >= 0; n--) {
-      const binding = this.#bindings[n] as Binding;
-      if (binding.prefix === prefix) return binding.uri;
-    }
-    const uri = this.#streamBindings.get(prefix);
-    if (uri === undefined) throw unbound(prefix);
-    this.#borrowed.add(prefix);
+  #defaultNamespace(buffer: Buffer, item: number): string | undefined {
+    const { attributes } = this;
+    if (attributes.xmlns < 0) return undefined;
+    const uri = attributes.valueOf(attributes.xmlns, buffer, item);
+    checkDefaultNamespace(uri);
     return uri;
   }
 
+  /** Takes the prefix declarations of a tag and resolves the prefixes of its attributes. */
+  #declare(buffer: Buffer, item: number, level: number): void {
+    const { attributes } = this;
+    const names: (readonly [prefix: string, local: string])[] = [];
+    for (let n = 0; n < attributes.count; n++) {
+      if (attributes.kindOf(n) !== PREFIXED) continue;
+      const name = splitName(attributes.nameOf(n, buffer, item));
+      if (name[0] === 'xmlns') this.#scope.bind(name[1], attributes.valueOf(n, buffer, item), level);
+      else names.push(name);
+    }
+    const expanded = new Set(names.map(([prefix, local]) => `${this.#scope.uriOf(prefix)} ${local}`));
+    if (expanded.size !== names.length) throw duplicate();
+  }
+
+  #name(buffer: Buffer, item: number): string {
+    return buffer.toString('latin1', item + this.nameStart, item + this.nameEnd);
+  }
+
   /** RFC 6120 §4.8.3 and §4.7.4: nothing a stanza takes from its stream's header may be lost on the next stream. */
-  #portable(bytes: Buffer, root: RootFields): Buffer {
+  #portable(bytes: Buffer, root: Root): Buffer {
+    const { borrowed } = this.#scope;
     const addLang = !root.ownLang && root.lang !== '' && root.lang !== DEFAULT_LANG;
-    if (this.#cuts.length === 0 && this.#borrowed.size === 0 && !addLang) return bytes;
-    const additions = [...this.#borrowed].map((prefix) => {
-      return ` xmlns:${prefix}="${attributeText(this.#streamBindings.get(prefix) ?? '')}"`;
-    });
-    if (addLang) additions.push(` ${LANG}="${attributeText(root.lang)}"`);
+    if (this.#cuts.length === 0 && borrowed.size === 0 && !addLang) return bytes;
+    const additions = [...borrowed].map(([prefix, uri]) => ` xmlns:${prefix}="${escapeAttribute(uri)}"`);
+    if (addLang) additions.push(` xml:lang="${escapeAttribute(root.lang)}"`);
     const parts: Buffer[] = [bytes.subarray(0, root.nameEnd), Buffer.from(additions.join(''))];
     let from = root.nameEnd;
     for (let n = 0; n < this.#cuts.length; n += 2) {
+      // The white space before the declaration stays: it still separates its neighbours.
       parts.push(bytes.subarray(from, this.#cuts[n]));
       from = this.#cuts[n + 1] as number;
     }
     parts.push(bytes.subarray(from));
     return Buffer.concat(parts);
   }
-
-  #cut(n: number): void {
-    // The white space before the attribute stays: it still separates its neighbours.
-    this.#cuts.push(this.#marks[n * WIDTH] as number, (this.#marks[n * WIDTH + 3] as number) + 1);
-  }
-
-  #isDefaultDeclaration(buffer: Buffer, start: number, n: number): boolean {
-    const from = start + (this.#marks[n * WIDTH] as number);
-    const length = start + (this.#marks[n * WIDTH + 1] as number) - from;
-    return length === 5 && buffer[from] === 0x78 && buffer.toString('latin1', from, from + 5) === 'xmlns';
-  }
-
-  #requireUnique(buffer: Buffer, start: number): void {
-    for (let a = 1; a < this.#count; a++) {
-      const from = start + (this.#marks[a * WIDTH] as number);
-      const length = start + (this.#marks[a * WIDTH + 1] as number) - from;
-      for (let b = 0; b < a; b++) {
-        const other = start + (this.#marks[b * WIDTH] as number);
-        if (start + (this.#marks[b * WIDTH + 1] as number) - other !== length) continue;
-        let k = 0;
-        while (k < length && buffer[from + k] === buffer[other + k]) k++;
-        if (k === length) throw duplicate();
-      }
-    }
-  }
-
-  #find(buffer: Buffer, start: number, name: string): string | undefined {
-    for (let n = 0; n < this.#count; n++) {
-      if (this.#name(buffer, start, n) === name) return this.#value(buffer, start, n);
-    }
-    return undefined;
-  }
-
-  #name(buffer: Buffer, start: number, n: number): string {
-    return buffer.toString(
-      'latin1',
-      start + (this.#marks[n * WIDTH] as number),
-      start + (this.#marks[n * WIDTH + 1] as number),
-    );
-  }
-
-  #value(buffer: Buffer, start: number, n: number): string {
-    const from = start + (this.#marks[n * WIDTH + 2] as number);
-    return unescapeXml(buffer.toString('utf8', from, start + (this.#marks[n * WIDTH + 3] as number)));
-  }
 }
 
-function emptyRoot(): RootFields {
+function newRoot(name: string, namespace: string): Root {
   return {
-    namespace: '',
-    name: '',
+    namespace,
+    defaultNamespace: namespace,
+    name,
     from: '',
     to: '',
     type: '',
@@ -380,27 +291,6 @@ function emptyRoot(): RootFields {
   };
 }
 
-/** Prefix and local name; a colon anywhere but once in the middle is not namespace-well-formed. */
-function splitName(name: string): [prefix: string, local: string] {
-  const colon = name.indexOf(':');
-  if (colon < 0) return ['', name];
-  const local = name.slice(colon + 1);
-  if (colon === 0 || !/^[A-Za-z_][^:]*$/.test(local)) throw unbound(name);
-  return [name.slice(0, colon), local];
-}
-
-function attributeText(value: string): string {
-  return value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
-}
-
 function mismatched(): StreamFault {
-  return new StreamFault('not-well-formed', 'xml-malformed', 'An end tag closes another element than the open one.');
-}
-
-function duplicate(): StreamFault {
-  return new StreamFault('not-well-formed', 'xml-malformed', 'An attribute stands twice on one tag.');
-}
-
-function unbound(prefix: string): StreamFault {
-  return new StreamFault('not-well-formed', 'xml-malformed', `The namespace prefix in "${prefix}" is not usable.`);
+  return malformed('An end tag closes another element than the open one.');
 }

@@ -14,16 +14,16 @@ const escapes: Readonly<Record<string, string>> = {
   '\n': '&#10;',
   '\r': '&#13;',
 };
-const escape = (character: string): string => escapes[character] ?? character;
+const escaped = (character: string): string => escapes[character] ?? character;
 
 /** Escapes character data between tags. */
 export function escapeText(text: string): string {
-  return text.replace(TEXT, escape);
+  return text.replace(TEXT, escaped);
 }
 
 /** Escapes an attribute value for either quote, white space included so that normalisation leaves it alone. */
 export function escapeAttribute(text: string): string {
-  return text.replace(ATTRIBUTE, escape);
+  return text.replace(ATTRIBUTE, escaped);
 }
 
 const named: ReadonlyMap<string, string> = new Map([

@@ -1,0 +1,107 @@
+import { once } from 'node:events';
+import { BlockList, createServer, isIP, type Server } from 'node:net';
+import type { Place } from '../../../policies/fault.ts';
+import type { ListenAddress } from '../../config/config.ts';
+import { error, type Observation, ok, warning } from '../observation.ts';
+import type { Checked } from './key-places.ts';
+
+export interface ListenerCheck {
+  readonly observations: Observation[];
+  /** Whether somebody listens where our edge would: most likely this gateway, running. */
+  readonly inUse: boolean;
+}
+
+interface Listener {
+  readonly address: ListenAddress;
+  readonly what: string;
+  readonly place: Place;
+}
+
+/** Takes every address for a moment that the gateway is to listen on. */
+export async function checkListeners({ config, place }: Checked): Promise<ListenerCheck> {
+  const { listen, directTls } = config.edges.xmpp;
+  const of = (kind: string, what: string) => (address: ListenAddress, index: number) => ({
+    address,
+    what,
+    place: place('edges', 'xmpp', kind, index),
+  });
+  const edge = [
+    ...listen.map(of('listen', 'streams with STARTTLS')),
+    ...directTls.map(of('directTls', 'streams with direct TLS')),
+  ];
+  const admin: Listener[] =
+    config.admin === undefined
+      ? []
+      : [{ address: config.admin.listen, what: 'metrics', place: place('admin', 'listen') }];
+  const observations: Observation[] = [...admin.flatMap(exposed), ...nowhere(edge, place('edges', 'xmpp'))];
+  const held: { readonly listener: Listener; readonly server: Server }[] = [];
+  let inUse = false;
+  for (const listener of [...edge, ...admin]) {
+    const server = createServer();
+    const problem = await problemOf(server, listener.address);
+    if (problem === undefined) held.push({ listener, server });
+    const rival = held.find((one) => problem === 'EADDRINUSE' && one.listener.address.port === listener.address.port);
+    inUse ||= problem === 'EADDRINUSE' && rival === undefined && edge.includes(listener);
+    observations.push(observed(listener, problem, rival?.listener));
+  }
+  await Promise.all(held.map(({ server }) => server[Symbol.asyncDispose]()));
+  return { observations, inUse };
+}
+
+function observed({ address, what, place }: Listener, problem: string | undefined, rival?: Listener): Observation {
+  const name = addressText(address);
+  if (rival !== undefined) {
+    const remedy = 'give every listener a port of its own';
+    return error('listeners', `${name} overlaps with ${addressText(rival.address)}`, { place, remedy });
+  }
+  switch (problem) {
+    case undefined:
+      return ok('listeners', `${name} is free for ${what}`);
+    case 'EADDRINUSE': {
+      const remedy =
+        'nothing to do if it is this gateway that runs; else stop what listens there, or take another port';
+      return warning('listeners', `${name}, for ${what}, is in use`, { place, remedy });
+    }
+    case 'EACCES': {
+      const remedy = 'choose a port above 1023, or give the process CAP_NET_BIND_SERVICE';
+      return error('listeners', `${name} needs a privilege that this user has not`, { place, remedy });
+    }
+    default: {
+      const remedy = 'choose an address that this machine has; 0.0.0.0 and [::] stand for all';
+      return error('listeners', `${name} cannot be listened on: ${problem}`, { place, remedy });
+    }
+  }
+}
+
+/** The error code of an attempt to listen, undefined where it went well. */
+async function problemOf(server: Server, { host, port }: ListenAddress): Promise<string | undefined> {
+  try {
+    server.listen({ host, port, exclusive: true });
+    await once(server, 'listening');
+    return undefined;
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code ?? String(thrown);
+  }
+}
+
+function nowhere(edge: readonly Listener[], place: Place): Observation[] {
+  if (edge.length > 0) return [];
+  const remedy = 'add `listen: ["0.0.0.0:5269"]`';
+  return [warning('listeners', 'the edge listens nowhere, so no partner can reach us', { place, remedy })];
+}
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+/** Metrics say who talks with whom, and the listener asks nobody for a password. */
+function exposed({ address, place }: Listener): Observation[] {
+  const { host } = address;
+  if (host === 'localhost' || loopback.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4')) return [];
+  const message = `${addressText(address)} shows metrics to whoever can reach it`;
+  return [warning('listeners', message, { place, remedy: 'listen on 127.0.0.1, or keep others away with a firewall' })];
+}
+
+function addressText({ host, port }: ListenAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,55 @@
+import { isIP } from 'node:net';
+import { join, relative, resolve } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { foldDomain } from '../../policies/address.ts';
+import { type Cli, example, exit, jsonOption } from './cli.ts';
+import { pathText } from './place-text.ts';
+
+interface InitOptions {
+  readonly domain: string;
+  readonly json?: boolean;
+}
+
+/** `init`: everything a first run needs. */
+export function addInit(program: Command, cli: Cli): void {
+  program
+    .command('init')
+    .description('Write a working gateway.yaml, policies, a private CA and a certificate. Never overwrites.')
+    .argument('[dir]', 'the folder to write into, created where it does not exist', '.')
+    .addOption(new Option('--domain <domain>', 'the home domain').argParser(readDomain).default('contoso.example'))
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `${example('drawbridge init /etc/drawbridge --domain contoso.example')}
+
+With --json: { "dir", "domain", "written", "kept" }.`,
+    )
+    .action(async (dir: string, { domain, json = false }: InitOptions) => {
+      await init(resolve(dir), domain, json, cli);
+      cli.exit(exit.good);
+    });
+}
+
+async function init(dir: string, domain: string, json: boolean, { terminal }: Cli): Promise<void> {
+  const { layOut } = await import('./init/lay-out.ts');
+  const { files, secret } = await layOut(dir, domain);
+  const [written, kept] = [true, false].map((isNew) => files.filter((file) => file.isNew === isNew));
+  if (json) {
+    const paths = (some: typeof files = []) => some.map(({ path }) => join(dir, path));
+    terminal.out(JSON.stringify({ dir, domain, written: paths(written), kept: paths(kept) }));
+    return;
+  }
+  for (const { path, isNew, remark } of files) {
+    terminal.out(`${isNew ? 'wrote' : 'kept '}  ${pathText(join(dir, path))}${isNew ? '' : `  (${remark})`}`);
+  }
+  const { nextSteps } = await import('./init/next-steps.ts');
+  terminal.out(nextSteps({ domain, secret, folder: relative(process.cwd(), dir) || '.' }));
+}
+
+function readDomain(text: string): string {
+  const domain = foldDomain(text);
+  if (domain === undefined || isIP(domain.replace(/^\[|\]$/g, '')) !== 0) {
+    throw new InvalidArgumentError('A domain is written `contoso.example`.');
+  }
+  return domain;
+}

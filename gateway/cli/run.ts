@@ -1,0 +1,50 @@
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { type Cli, configOption, example, exit, jsonOption } from './cli.ts';
+import { reportThrown } from './fault-report.ts';
+
+interface RunOptions {
+  readonly config: string;
+  readonly json?: boolean;
+}
+
+/** `run`: the daemon. */
+export function addRun(program: Command, cli: Cli): void {
+  program
+    .command('run')
+    .description('Run the gateway. Prints one JSON line when every listener accepts.')
+    .addOption(configOption())
+    .addOption(jsonOption('print faults as JSON too; the ready line always is'))
+    .addHelpText(
+      'after',
+      `${example('drawbridge run -c gateway.yaml')}
+
+Signals: SIGHUP reads policies and certificates again, SIGINT and SIGTERM flush and stop, a second one stops at once.`,
+    )
+    .action(async (options: RunOptions) => run(options, cli));
+}
+
+async function run({ config, json = false }: RunOptions, { terminal }: Cli): Promise<void> {
+  const stop = stopSignal();
+  const { startGateway } = await import('../gateway.ts');
+  const gateway = await startGateway(resolve(config));
+  process.on('SIGHUP', () => {
+    gateway.reload().catch((thrown: unknown) => reportThrown(terminal, thrown, json));
+  });
+  terminal.out(JSON.stringify(gateway.ready));
+  if (!stop.aborted) await once(stop, 'abort');
+  await gateway.close();
+}
+
+/** Aborted by the first signal to stop, also while the gateway is still starting; the second ends the process. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  const interrupted = (): void => {
+    if (stop.signal.aborted) process.exit(exit.interrupted);
+    stop.abort();
+  };
+  process.on('SIGINT', interrupted);
+  process.on('SIGTERM', interrupted);
+  return stop.signal;
+}
