@@ -66,7 +66,6 @@ export class Federation {
       users: { bob: 'pass-b', bert: 'pass-b' },
       dialback,
       directTls: true,
-      ...(options.partnerModules ? { modules: options.partnerModules } : {}),
       ...(await own(partnerDomain, partnerRooms)),
     };
     const homeWanted = {
@@ -77,7 +76,9 @@ export class Federation {
       components: [partnerDomain, partnerRooms].map((domain) => ({ domain, secret })),
     };
     const [partner, home] = await Promise.all([
-      options.partner === 'prosody' ? world.prosody(partnerWanted) : world.ejabberd(partnerWanted),
+      options.partner === 'prosody'
+        ? world.prosody({ ...partnerWanted, modules: options.partnerModules })
+        : world.ejabberd(partnerWanted),
       options.home === 'prosody' ? world.prosody(homeWanted) : world.ejabberd(homeWanted),
     ]);
     const gateway = await world.gateway({

@@ -1,7 +1,5 @@
-import type { Address } from '../../policies/address.ts';
 import { foldDomain } from '../../policies/address.ts';
 import { type Direction, judge, type Verdict } from '../../policies/judge.ts';
-import type { PartnerPolicy } from '../../policies/partner.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { PolicySet } from '../../policies/set.ts';
 import { AddressBook } from './address-book.ts';

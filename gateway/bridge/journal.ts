@@ -3,7 +3,6 @@ import type { ReasonCode } from '../../policies/reasons.ts';
 
 /** What an operator can look for in the log; each event keeps its name. */
 export type JournalEvent =
-  | 'stream-opened'
   | 'stream-proven'
   | 'stream-refused'
   | 'stream-closed'

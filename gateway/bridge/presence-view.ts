@@ -29,7 +29,7 @@ export function hideOccupants(stanza: Stanza, hidden: (address: string) => boole
     for (const item of room.getChildren('item')) {
       const { jid } = item.attrs;
       if (jid === undefined || !hidden(jid)) continue;
-      delete item.attrs['jid'];
+      delete item.attrs.jid;
       changed = true;
     }
   }
@@ -37,7 +37,7 @@ export function hideOccupants(stanza: Stanza, hidden: (address: string) => boole
 }
 
 function keep(child: Element, show: Show): string {
-  const namespace = child.attrs['xmlns'];
+  const namespace = child.attrs.xmlns;
   if (child.name === 'x' && (namespace === MUC || namespace === MUC_USER)) return child.toString();
   if (show !== 'status' || namespace !== undefined) return '';
   const text = child.getText();

@@ -41,7 +41,7 @@ export function readFeatures(bytes: Buffer): PeerFeatures {
     dialbackErrors: dialback?.getChild('errors') !== undefined,
     bidi: features.getChild('bidi', ns.bidiFeature) !== undefined,
     sm: features.getChild('sm', ns.sm) !== undefined,
-    maxBytes: readMaxBytes(features),
+    maxBytes: maxBytesIn(features),
   };
 }
 
@@ -55,7 +55,17 @@ export const noFeatures: PeerFeatures = {
   maxBytes: 0,
 };
 
-function readMaxBytes(features: Element): number {
+/** Largest stanza that a peer takes on its bidirectional stream, bytes; 0 where unsaid (XEP-0478 §3 puts it there). */
+export function readBidiMaxBytes(bytes: Buffer): number {
+  return maxBytesIn(parse(bytes.toString()));
+}
+
+/** Whether a stanza is larger than its peer takes: then it is refused here, and not the whole stream there. */
+export function exceeds({ bytes }: { readonly bytes: Buffer }, maxBytes: number): boolean {
+  return maxBytes > 0 && bytes.length > maxBytes;
+}
+
+function maxBytesIn(features: Element): number {
   const text = features.getChild('limits', ns.limits)?.getChildText('max-bytes') ?? '';
   return /^\d{1,12}$/.test(text) ? Number(text) : 0;
 }

@@ -7,7 +7,7 @@ import { DialbackReceiver } from './dialback-receiver.ts';
 import { CLOSE_MS, type EdgeContext, newStreamId, STALL_MS, UNPROVEN_ELEMENT_BYTES } from './edge-context.ts';
 import type { DialbackOutcome } from './evidence/dialback.ts';
 import { prospectiveDialback } from './evidence/dialback.ts';
-import { featuresXml, offer } from './features.ts';
+import { exceeds, featuresXml, offer, readBidiMaxBytes } from './features.ts';
 import { ns } from './namespaces.ts';
 import { StanzaIntake } from './stanza-intake.ts';
 import type { ScannedElement, StreamHeader } from './start-tag.ts';
@@ -46,6 +46,7 @@ export class IncomingStream {
   claimed = '';
   bidi = false;
   #lastSent = 0;
+  #peerMaxBytes = 0;
   readonly #context: EdgeContext;
   readonly #owner: IncomingOwner;
   readonly #dialback: DialbackReceiver;
@@ -126,6 +127,10 @@ export class IncomingStream {
 
   /** Carries a stanza of ours, where the stream is bidirectional. */
   send(stanza: Stanza): void {
+    if (exceeds(stanza, this.#peerMaxBytes)) {
+      this.#context.host.undeliverable(stanza, 'stanza-too-big');
+      return;
+    }
     this.#lastSent = Date.now();
     this.xml.send(stanza.bytes);
   }
@@ -199,7 +204,7 @@ export class IncomingStream {
     if (namespace === ns.tls && element.name === 'starttls') this.#starttls();
     else if (namespace === ns.sasl) this.#sasl(element);
     else if (namespace === ns.dialback) this.#dialbackElement(element);
-    else if (namespace === ns.bidi && element.name === 'bidi') this.#enableBidi();
+    else if (namespace === ns.bidi && element.name === 'bidi') this.#enableBidi(element);
     else throw new StreamFault('unsupported-stanza-type', 'stream-protocol', `Unexpected <${element.name}/>.`);
   }
 
@@ -278,7 +283,7 @@ export class IncomingStream {
     this.#dialback.element(element);
   }
 
-  #enableBidi(): void {
+  #enableBidi({ bytes }: ScannedElement): void {
     if (!this.#context.options.bidi || this.#proven.size > 0) {
       throw new StreamFault(
         'policy-violation',
@@ -287,6 +292,7 @@ export class IncomingStream {
       );
     }
     this.bidi = true;
+    this.#peerMaxBytes = readBidiMaxBytes(bytes);
   }
 
   /** A domain of the peer is proven towards a home domain. False where the partner may have no further stream. */

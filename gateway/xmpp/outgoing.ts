@@ -5,7 +5,7 @@ import type { Stanza } from '../bridge/stanza.ts';
 import { DialbackInitiator } from './dialback-initiator.ts';
 import { CLOSE_MS, type EdgeContext, STALL_MS } from './edge-context.ts';
 import { dialbackEvidence } from './evidence/dialback.ts';
-import { noFeatures, type PeerFeatures, readFeatures } from './features.ts';
+import { exceeds, noFeatures, offer, type PeerFeatures, readFeatures } from './features.ts';
 import { Inbox } from './inbox.ts';
 import { ns } from './namespaces.ts';
 import type { SessionCache } from './session-cache.ts';
@@ -126,7 +126,7 @@ export class OutgoingStream {
       return;
     }
     if (options.bidi && features.bidi) {
-      this.xml.send(`<bidi xmlns='${ns.bidi}'/>`);
+      this.xml.send(`<bidi xmlns='${ns.bidi}'>${offer.limits(options.scanner.elementBytes, options.idleMs)}</bidi>`);
       this.bidi = true;
     }
     if (!(await this.#external(features))) {
@@ -250,6 +250,10 @@ export class OutgoingStream {
   }
 
   send(stanza: Stanza): void {
+    if (exceeds(stanza, this.features.maxBytes)) {
+      this.#context.host.undeliverable(stanza, 'stanza-too-big');
+      return;
+    }
     this.#lastSent = Date.now();
     this.xml.send(stanza.bytes);
     this.#window?.add(stanza);
