@@ -1,23 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir } from 'node:fs/promises';
-import { loadServerCertificate, type ServerCertificate } from '../pki/server-certificate.ts';
 import { loadTrust } from '../pki/trust.ts';
-import { Fault } from '../policies/fault.ts';
-import { type Finding, findingText } from '../policies/finding.ts';
-import { loadPolicies } from '../policies/folder.ts';
-import type { PolicySet } from '../policies/set.ts';
+import { findingText } from '../policies/finding.ts';
 import { metricsRegistry } from './admin/metrics.ts';
 import { AdminServer } from './admin/server.ts';
 import { Bridge } from './bridge/bridge.ts';
-import { type Config, loadConfig } from './config/config.ts';
-import { FileWatch } from './config/file-watch.ts';
+import { ConfigFault, readConfig } from './config/config.ts';
+import { loadCertificates } from './credentials.ts';
 import { Resolver } from './dns/resolver.ts';
 import { gatewayMetrics } from './gateway-metrics.ts';
+import { addressText, edgeOptions, homeOptions, listenOn } from './gateway-options.ts';
 import { ComponentHome } from './home/component-home.ts';
 import { JournalLog } from './journal-log.ts';
+import { requirePolicies } from './policy-fault.ts';
+import { Reload } from './reload.ts';
 import { DialbackKeys } from './xmpp/dialback-key.ts';
 import { type ListenOn, XmppEdge } from './xmpp/edge.ts';
-import type { XmppEdgeOptions } from './xmpp/edge-context.ts';
 import { CertificateProof } from './xmpp/evidence/certificate.ts';
 import { OwnCertificates } from './xmpp/own-certificates.ts';
 
@@ -41,7 +39,8 @@ export interface Gateway {
 
 /** Builds every part from the configuration and starts them in order. Rejects with a {@link Fault}. */
 export async function startGateway(configFile: string): Promise<Gateway> {
-  const config = await loadConfig(configFile);
+  const { config, findings } = await readConfig(configFile);
+  if (config === undefined) throw new ConfigFault(findings);
   const [policies, certificates, trust, secret] = await Promise.all([
     requirePolicies(config.policies),
     loadCertificates(config),
@@ -85,50 +84,16 @@ export async function startGateway(configFile: string): Promise<Gateway> {
   bridge.connect(edge, home);
 
   const admin = new AdminServer(metricsRegistry(gatewayMetrics({ journal, bridge, edge, home })));
-  const reload = async (): Promise<void> => {
-    await reloadPolicies();
-    await reloadCredentials();
-    journal.reopen();
-  };
-  const reloadPolicies = async (): Promise<void> => {
-    const { set, findings } = await loadPolicies(config.policies);
-    if (set === undefined) {
-      journal.refuse('reload-failed', 'policy-invalid', { findings: findings.map(findingText) });
-      return;
-    }
-    bridge.replacePolicies(set);
-    home.expect(partnerDomains(set));
-    edge.reconsider();
-    journal.note('reloaded', { what: 'policies', partners: set.partners.length, findings: findings.map(findingText) });
-  };
-  const reloadCredentials = async (): Promise<void> => {
-    try {
-      const [certificatesNow, trustNow] = [await loadCertificates(config), await loadTrust(config.tls.trust)];
-      own.replace(certificatesNow);
-      proof.replaceAnchors(trustNow);
-      edge.credentialsChanged();
-      journal.note('reloaded', {
-        what: 'certificates',
-        certificates: certificatesNow.map(({ fingerprint }) => fingerprint),
-      });
-    } catch (error) {
-      const fault = error instanceof Fault ? error : new Fault('internal', String(error), { cause: error });
-      journal.refuse('reload-failed', fault.code, { detail: fault.message, place: fault.place });
-    }
-  };
-  const defect = (error: unknown): void => journal.defect(error);
-  const watches = [
-    new FileWatch({ folders: [config.policies] }, () => void reloadPolicies().catch(defect)),
-    new FileWatch({ files: credentialFiles(config) }, () => void reloadCredentials().catch(defect)),
-  ];
+  const reload = new Reload({ config, journal, bridge, edge, home, own, proof });
 
   let closing: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
-    for (const watch of watches) watch.close();
+    reload.close();
     await edge.close();
     await home.close();
     await admin.close();
     resolver.close();
+    journal.note('stopped', {});
     journal.close();
   };
   const close = (): Promise<void> => {
@@ -141,6 +106,7 @@ export async function startGateway(configFile: string): Promise<Gateway> {
     const bound = await edge.start();
     const adminAt = config.admin && (await admin.start(config.admin.listen.host, config.admin.listen.port));
     const addresses = (tls: ListenOn['tls']): string[] => bound.filter((on) => on.tls === tls).map(addressText);
+    journal.note('started', { partners: policies.partners.length, findings: findings.map(findingText) });
     const ready: ReadyLine = {
       event: 'ready',
       pid: process.pid,
@@ -149,84 +115,9 @@ export async function startGateway(configFile: string): Promise<Gateway> {
       admin: adminAt ? addressText(adminAt) : null,
       partners: policies.partners.length,
     };
-    return { ready, reload, close };
+    return { ready, reload: () => reload.now(), close };
   } catch (error) {
     await close();
     throw error;
   }
-}
-
-/** Policies that have an error: the gateway does not start on them. */
-export class PolicyFault extends Fault {
-  readonly findings: readonly Finding[];
-
-  constructor(findings: readonly Finding[]) {
-    const first = findings.find(({ severity }) => severity === 'error') ?? findings[0];
-    super('policy-invalid', first?.message, { place: first?.place, remedy: first?.remedy });
-    this.name = 'PolicyFault';
-    this.findings = findings;
-  }
-}
-
-async function requirePolicies(folder: string): Promise<PolicySet> {
-  const { set, findings } = await loadPolicies(folder);
-  if (set === undefined) throw new PolicyFault(findings);
-  return set;
-}
-
-function loadCertificates(config: Config): Promise<ServerCertificate[]> {
-  return Promise.all(config.tls.certificates.map(({ cert, key }) => loadServerCertificate(cert, key)));
-}
-
-function credentialFiles(config: Config): string[] {
-  const own = config.tls.certificates.flatMap(({ cert, key }) => [cert, key]);
-  return [...own, ...config.tls.trust.filter((source) => source !== 'system')];
-}
-
-function partnerDomains(policies: PolicySet): string[] {
-  return policies.partners.flatMap(({ exactDomains }) => exactDomains);
-}
-
-function homeOptions(config: Config, secret: string, policies: PolicySet) {
-  const { xmpp } = config.home;
-  const { limits, connectTimeout, keepAlive } = config.edges.xmpp;
-  return {
-    host: xmpp.host,
-    port: xmpp.port,
-    secret,
-    homeDomain: config.home.domains[0] ?? '',
-    domains: partnerDomains(policies),
-    window: xmpp.window,
-    scanner: { elementBytes: limits.stanzaBytes, depth: limits.depth, attributes: limits.attributes },
-    connectTimeoutMs: connectTimeout,
-    keepAliveMs: keepAlive,
-    queue: { stanzas: limits.queue.stanzas, bytes: limits.queue.bytes, waitMs: xmpp.wait },
-  };
-}
-
-function edgeOptions(config: Config): XmppEdgeOptions {
-  const { limits, tls, bidi, keepAlive, connectTimeout } = config.edges.xmpp;
-  return {
-    scanner: { elementBytes: limits.stanzaBytes, depth: limits.depth, attributes: limits.attributes },
-    unprovenBytes: limits.unprovenBytes,
-    authTimeoutMs: limits.authTimeout,
-    connectTimeoutMs: connectTimeout,
-    idleMs: limits.idle,
-    keepAliveMs: keepAlive,
-    tlsRequired: tls.required,
-    bidi,
-    queue: { stanzas: limits.queue.stanzas, bytes: limits.queue.bytes, waitMs: limits.queue.wait },
-  };
-}
-
-function listenOn(config: Config): ListenOn[] {
-  const { listen, directTls } = config.edges.xmpp;
-  return [
-    ...listen.map((on) => ({ ...on, tls: 'starttls' as const })),
-    ...directTls.map((on) => ({ ...on, tls: 'direct' as const })),
-  ];
-}
-
-function addressText({ host, port }: { host: string; port: number }): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

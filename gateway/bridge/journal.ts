@@ -13,6 +13,8 @@ export type JournalEvent =
   | 'stanza-undeliverable'
   | 'home-linked'
   | 'home-lost'
+  | 'started'
+  | 'stopped'
   | 'reloaded'
   | 'reload-failed'
   | 'defect';

@@ -1,0 +1,60 @@
+import type { PolicySet } from '../policies/set.ts';
+import type { Config } from './config/config.ts';
+import type { ComponentHomeOptions } from './home/component-home.ts';
+import type { ListenOn } from './xmpp/edge.ts';
+import type { XmppEdgeOptions } from './xmpp/edge-context.ts';
+
+/** Files whose change means other credentials. */
+export function credentialFiles(config: Config): string[] {
+  const own = config.tls.certificates.flatMap(({ cert, key }) => [cert, key]);
+  return [...own, ...config.tls.trust.filter((source) => source !== 'system')];
+}
+
+/** Partner domains that need a link of their own to the home server. */
+export function partnerDomains(policies: PolicySet): string[] {
+  return policies.partners.flatMap(({ exactDomains }) => exactDomains);
+}
+
+export function homeOptions(config: Config, secret: string, policies: PolicySet): ComponentHomeOptions {
+  const { xmpp } = config.home;
+  const { limits, connectTimeout, keepAlive } = config.edges.xmpp;
+  return {
+    host: xmpp.host,
+    port: xmpp.port,
+    secret,
+    homeDomain: config.home.domains[0] ?? '',
+    domains: partnerDomains(policies),
+    window: xmpp.window,
+    scanner: { elementBytes: limits.stanzaBytes, depth: limits.depth, attributes: limits.attributes },
+    connectTimeoutMs: connectTimeout,
+    keepAliveMs: keepAlive,
+    queue: { stanzas: limits.queue.stanzas, bytes: limits.queue.bytes, waitMs: xmpp.wait },
+  };
+}
+
+export function edgeOptions(config: Config): XmppEdgeOptions {
+  const { limits, tls, bidi, keepAlive, connectTimeout } = config.edges.xmpp;
+  return {
+    scanner: { elementBytes: limits.stanzaBytes, depth: limits.depth, attributes: limits.attributes },
+    unprovenBytes: limits.unprovenBytes,
+    authTimeoutMs: limits.authTimeout,
+    connectTimeoutMs: connectTimeout,
+    idleMs: limits.idle,
+    keepAliveMs: keepAlive,
+    tlsRequired: tls.required,
+    bidi,
+    queue: { stanzas: limits.queue.stanzas, bytes: limits.queue.bytes, waitMs: limits.queue.wait },
+  };
+}
+
+export function listenOn(config: Config): ListenOn[] {
+  const { listen, directTls } = config.edges.xmpp;
+  return [
+    ...listen.map((on) => ({ ...on, tls: 'starttls' as const })),
+    ...directTls.map((on) => ({ ...on, tls: 'direct' as const })),
+  ];
+}
+
+export function addressText({ host, port }: { host: string; port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
