@@ -25,6 +25,11 @@ export class TestAuthority {
     this.pem = authority.certificatePem;
   }
 
+  /** An authority under this one; what it issues carries it in the chain. */
+  async intermediate(name: string): Promise<TestAuthority> {
+    return new TestAuthority(await createAuthority({ name, issuer: this.#authority }));
+  }
+
   /** Leave `xmppAddresses` out for whoever meets ejabberd 23.01: it crashes its stream on a peer certificate with an xmppAddr. */
   async issue(options: CertificateOptions): Promise<KeyPair> {
     return await issueCertificate(this.#authority, options);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { StringDecoder } from 'node:string_decoder';
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, TLSSocket, type TLSSocketOptions } from 'node:tls';
 
 /** Characters kept of what the other side sent and nobody read; more is a bug of the test. */
 const longestUnread = 4 * 1024 * 1024;
@@ -38,6 +38,11 @@ export class RawStream {
     const stream = new RawStream(socket);
     if (tls !== undefined) await stream.startTls(tls);
     return stream;
+  }
+
+  /** A connection that was accepted. */
+  static over(socket: Socket): RawStream {
+    return new RawStream(socket);
   }
 
   private constructor(socket: Socket) {
@@ -91,6 +96,20 @@ export class RawStream {
     below.removeAllListeners('data');
     const socket = connectTls({ rejectUnauthorized: false, ...options, socket: below });
     await once(socket, 'secureConnect');
+    this.#socket = socket;
+    this.#listen(socket);
+  }
+
+  /** TLS as its server, after `<proceed/>` of ours. Rejects when the handshake fails. */
+  async acceptTls(options: TLSSocketOptions): Promise<void> {
+    this.#socket.removeAllListeners('data');
+    const socket = new TLSSocket(this.#socket, {
+      requestCert: true,
+      rejectUnauthorized: false,
+      ...options,
+      isServer: true,
+    });
+    await once(socket, 'secure');
     this.#socket = socket;
     this.#listen(socket);
   }

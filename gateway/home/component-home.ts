@@ -22,12 +22,16 @@ export interface ComponentHomeParts {
 
 interface Link {
   readonly path: OutboundPath;
+  /** Whether a policy names the domain itself, so that its link is always kept up. */
+  readonly named: boolean;
   stream: ComponentStream | undefined;
   up: boolean;
 }
 
-/** Links held at once; each is a connection to the home server. */
+/** Links for partner domains that policies name; each is a connection to the home server. */
 const LINKS = 5_000;
+/** Links for domains under a wildcard, which the partner chooses: they go when the home server does not want them. */
+const LINKS_ON_DEMAND = 500;
 const ROUND_MS = 10_000;
 /** How long the home server is given to take what was written before we stop, ms. */
 const FLUSH_MS = 5_000;
@@ -46,14 +50,17 @@ export class ComponentHome implements Home {
 
   start(): void {
     this.#round = setInterval(() => {
-      for (const { stream } of this.#links.values()) stream?.lookAfter(Date.now());
+      for (const [domain, { path, stream, named }] of this.#links) {
+        stream?.lookAfter(Date.now());
+        if (!named && path.idle) this.#links.delete(domain);
+      }
     }, ROUND_MS);
     this.expect(this.#parts.options.domains);
   }
 
   /** Opens links for partner domains that have none yet: at the start, and when policies change. */
   expect(domains: readonly string[]): void {
-    for (const domain of domains) this.#link(domain)?.path.start();
+    for (const domain of domains) this.#link(domain, true)?.path.start();
   }
 
   /** Which links stand, for `check`, metrics and the ready line. */
@@ -68,7 +75,7 @@ export class ComponentHome implements Home {
   }
 
   deliver(partner: string, stanza: Stanza): boolean {
-    const link = this.#link(partner);
+    const link = this.#link(partner, false);
     if (link !== undefined) return link.path.send(stanza);
     this.#parts.host.undeliverable(stanza, 'home-unavailable');
     return true;
@@ -103,9 +110,11 @@ export class ComponentHome implements Home {
     });
   }
 
-  #link(domain: string): Link | undefined {
+  #link(domain: string, named: boolean): Link | undefined {
     const known = this.#links.get(domain);
-    if (known !== undefined || this.#links.size >= LINKS || this.#closed) return known;
+    if (known !== undefined || this.#closed) return known;
+    const alike = [...this.#links.values()].filter((link) => link.named === named).length;
+    if (alike >= (named ? LINKS : LINKS_ON_DEMAND)) return undefined;
     const { host, journal, options, random } = this.#parts;
     const path = new OutboundPath(
       options.homeDomain,
@@ -120,9 +129,9 @@ export class ComponentHome implements Home {
         },
         random,
       },
-      { ...options.queue, persistent: true, expired: 'home-unavailable' },
+      { ...options.queue, persistent: named, expired: 'home-unavailable' },
     );
-    const link: Link = { path, stream: undefined, up: false };
+    const link: Link = { path, named, stream: undefined, up: false };
     this.#links.set(domain, link);
     return link;
   }

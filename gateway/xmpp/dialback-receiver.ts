@@ -1,4 +1,5 @@
 import { foldDomain } from '../../policies/address.ts';
+import type { Place } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { JournalFields } from '../bridge/journal.ts';
 import type { Evidence } from '../bridge/ports.ts';
@@ -91,10 +92,10 @@ export class DialbackReceiver {
 
   /** §2.1.1 step 1: a peer says that it may speak for a domain. */
   #result(home: string, partner: string, { from, to, bytes }: ScannedElement): void {
-    const refuse = (reason: ReasonCode, condition: string, detail = ''): void => {
+    const refuse = (reason: ReasonCode, condition: string, detail = '', rule?: Place): void => {
       this.#send('result', to, from, '', 'error', condition);
-      this.#note(reason, home, partner, detail);
-      if (++this.#failures >= FAILURES) throw new StreamFault('policy-violation', reason);
+      this.#note(reason, home, partner, detail, rule);
+      if (++this.#failures >= FAILURES) throw new StreamFault('policy-violation', reason, undefined, '', rule);
     };
     if (!this.#context.host.isHome(home)) {
       refuse('domain-not-home', 'item-not-found');
@@ -110,7 +111,8 @@ export class DialbackReceiver {
     const prospect = host.trust(partner, [certificate, prospectiveDialback(partner)]);
     if (!prospect.sufficient) {
       const reason = prospect.reason === 'no-partner' ? 'no-partner' : certificate.reason;
-      refuse(reason, reason === 'no-partner' ? 'policy-violation' : 'not-authorized', certificate.detail);
+      const condition = reason === 'no-partner' ? 'policy-violation' : 'not-authorized';
+      refuse(reason, condition, certificate.detail, prospect.place);
       return;
     }
     const pair = `${home} ${partner}`;
@@ -138,7 +140,7 @@ export class DialbackReceiver {
       return;
     }
     const reason = outcome === 'valid' ? verdict.reason : outcome === 'invalid' ? 'dialback-invalid' : outcome;
-    this.#note(reason, home, partner, '');
+    this.#note(reason, home, partner, '', verdict.place);
     if (outcome !== 'invalid') {
       this.#send('result', to, from, '', 'error', errorFor[reason] ?? 'remote-server-timeout');
     } else if (this.#stream.provenDomains.size > 0) {
@@ -171,8 +173,8 @@ export class DialbackReceiver {
     this.#stream.xml.send(condition === '' ? `${open}/>` : `${open}>${error}</db:${name}>`);
   }
 
-  #note(reason: ReasonCode, home: string, partner: string, detail: string): void {
-    this.#context.journal.refuse('dialback-refused', reason, { ...this.#stream.facts(), home, partner, detail });
+  #note(reason: ReasonCode, home: string, partner: string, detail: string, rule?: Place): void {
+    this.#context.journal.refuse('dialback-refused', reason, { ...this.#stream.facts(), home, partner, detail, rule });
   }
 }
 

@@ -149,7 +149,7 @@ export class XmppEdge implements Edge {
     const facts = { ...stream.facts(), detail: fault?.message };
     if (fault && (stream.provenDomains.size === 0 || fault instanceof StreamFault)) {
       const condition = fault instanceof StreamFault ? fault.condition : undefined;
-      journal.refuse('stream-refused', fault.code, { ...facts, condition });
+      journal.refuse('stream-refused', fault.code, { ...facts, condition, rule: fault.place });
     } else journal.note('stream-closed', { ...facts, reason: fault?.code });
     this.#pool.lost(stream, []);
     this.#settle();

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { foldDomain } from '../../policies/address.ts';
-import { Fault } from '../../policies/fault.ts';
+import { Fault, type Place } from '../../policies/fault.ts';
 import type { Evidence } from '../bridge/ports.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import { DialbackReceiver } from './dialback-receiver.ts';
@@ -189,6 +189,8 @@ export class IncomingStream {
       reason === 'no-partner' ? 'policy-violation' : 'not-authorized',
       reason,
       reason === 'no-partner' ? undefined : certificate.detail,
+      '',
+      verdict.place,
     );
   }
 
@@ -257,7 +259,7 @@ export class IncomingStream {
     if (mechanism !== 'EXTERNAL') this.#failSasl('invalid-mechanism');
     else if (content === undefined) this.#failSasl('incorrect-encoding');
     else if (content !== '' && foldDomain(content) !== this.claimed) this.#failSasl('invalid-authzid');
-    else if (this.claimed === '' || !verdict.sufficient) this.#failSasl('not-authorized', evidence);
+    else if (this.claimed === '' || !verdict.sufficient) this.#failSasl('not-authorized', evidence, verdict.place);
     else {
       this.#authenticated = this.claimed;
       if (!this.#prove(this.home, this.claimed, [evidence])) return;
@@ -267,11 +269,12 @@ export class IncomingStream {
   }
 
   /** RFC 6120 §6.5; a peer that keeps failing is sent away (§6.4.5). */
-  #failSasl(condition: string, evidence?: Evidence): void {
+  #failSasl(condition: string, evidence?: Evidence, rule?: Place): void {
     this.xml.send(`${SASL_FAILURE}<${condition}/></failure>`);
     this.#context.journal.refuse('stream-refused', evidence?.reason ?? 'stream-protocol', {
       ...this.facts(),
       sasl: condition,
+      rule,
     });
     if (++this.#saslFailures >= SASL_TRIES) throw new StreamFault('policy-violation', 'trust-insufficient');
   }

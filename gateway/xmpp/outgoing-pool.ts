@@ -138,7 +138,13 @@ export class OutgoingPool {
         undeliverable: (stanza, reason) => host.undeliverable(stanza, reason),
         room: () => host.room(home, partner),
         unreachable: (_home, _partner, fault, retryMs) =>
-          journal.refuse('partner-unreachable', fault.code, { home, partner, detail: fault.message, retryMs }),
+          journal.refuse('partner-unreachable', fault.code, {
+            home,
+            partner,
+            detail: fault.message,
+            rule: fault.place,
+            retryMs,
+          }),
         attached: (attached, carrier) => {
           this.#users.set(carrier, (this.#users.get(carrier) ?? new Set()).add(attached));
         },

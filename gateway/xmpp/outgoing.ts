@@ -187,7 +187,7 @@ export class OutgoingStream {
     const verdict = host.trust(this.partner, this.evidence);
     if (verdict.sufficient) return;
     const reason = certificate.holds || verdict.reason === 'no-partner' ? verdict.reason : certificate.reason;
-    throw new Fault(reason, certificate.detail);
+    throw new Fault(reason, certificate.detail, { place: verdict.place });
   }
 
   /** SASL EXTERNAL, XEP-0178 §3: false where it is not offered or refused, and dialback may be tried. */

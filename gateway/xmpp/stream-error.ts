@@ -1,4 +1,4 @@
-import { Fault } from '../../policies/fault.ts';
+import { Fault, type Place } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import { ns } from './namespaces.ts';
 import { escapeText } from './xml.ts';
@@ -37,8 +37,9 @@ export class StreamFault extends Fault {
   /** An application-specific condition (RFC 6120 §4.9.4), ready to write. */
   readonly extra: string;
 
-  constructor(condition: StreamCondition, code: ReasonCode, message?: string, extra = '') {
-    super(code, message);
+  /** `place`: the policy line that decided. */
+  constructor(condition: StreamCondition, code: ReasonCode, message?: string, extra = '', place?: Place) {
+    super(code, message, { place });
     this.name = 'StreamFault';
     this.condition = condition;
     this.extra = extra;
