@@ -4,6 +4,9 @@ import type { Command } from 'commander';
 import { type Cli, configOption, example, exit, jsonOption } from './cli.ts';
 import { reportThrown } from './fault-report.ts';
 
+/** How long what was closed may keep the process after that, ms: nothing should. */
+const LINGER_MS = 5_000;
+
 interface RunOptions {
   readonly config: string;
   readonly json?: boolean;
@@ -35,6 +38,10 @@ async function run({ config, json = false }: RunOptions, { terminal }: Cli): Pro
   terminal.out(JSON.stringify(gateway.ready));
   if (!stop.aborted) await once(stop, 'abort');
   await gateway.close();
+  setTimeout(() => {
+    terminal.err('error internal: something still runs after the gateway has closed; ending it');
+    process.exit();
+  }, LINGER_MS).unref();
 }
 
 /** Aborted by the first signal to stop, also while the gateway is still starting; the second ends the process. */

@@ -20,14 +20,14 @@ interface Listener {
 /** Takes every address for a moment that the gateway is to listen on. */
 export async function checkListeners({ config, place }: Checked): Promise<ListenerCheck> {
   const { listen, directTls } = config.edges.xmpp;
-  const of = (kind: string, what: string) => (address: ListenAddress, index: number) => ({
+  const listener = (kind: string, what: string) => (address: ListenAddress, index: number) => ({
     address,
     what,
     place: place('edges', 'xmpp', kind, index),
   });
   const edge = [
-    ...listen.map(of('listen', 'streams with STARTTLS')),
-    ...directTls.map(of('directTls', 'streams with direct TLS')),
+    ...listen.map(listener('listen', 'streams with STARTTLS')),
+    ...directTls.map(listener('directTls', 'streams with direct TLS')),
   ];
   const admin: Listener[] =
     config.admin === undefined
@@ -36,13 +36,15 @@ export async function checkListeners({ config, place }: Checked): Promise<Listen
   const observations: Observation[] = [...admin.flatMap(exposed), ...nowhere(edge, place('edges', 'xmpp'))];
   const held: { readonly listener: Listener; readonly server: Server }[] = [];
   let inUse = false;
-  for (const listener of [...edge, ...admin]) {
+  for (const one of [...edge, ...admin]) {
     const server = createServer();
-    const problem = await problemOf(server, listener.address);
-    if (problem === undefined) held.push({ listener, server });
-    const rival = held.find((one) => problem === 'EADDRINUSE' && one.listener.address.port === listener.address.port);
-    inUse ||= problem === 'EADDRINUSE' && rival === undefined && edge.includes(listener);
-    observations.push(observed(listener, problem, rival?.listener));
+    const problem = await problemOf(server, one.address);
+    if (problem === undefined) held.push({ listener: one, server });
+    const rival = held.find(
+      ({ listener: { address } }) => problem === 'EADDRINUSE' && address.port === one.address.port,
+    );
+    inUse ||= problem === 'EADDRINUSE' && rival === undefined && edge.includes(one);
+    observations.push(observed(one, problem, rival?.listener));
   }
   await Promise.all(held.map(({ server }) => server[Symbol.asyncDispose]()));
   return { observations, inUse };
