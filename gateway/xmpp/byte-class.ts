@@ -1,4 +1,5 @@
 /** What a byte of XML may be part of, as bits of {@link classes}. */
+/** Part of a name, the colon left out. */
 export const NAME = 1;
 export const NAME_START = 2;
 export const SPACE = 4;
@@ -15,7 +16,7 @@ export const classes = new Uint8Array(256);
 for (let byte = 0; byte < 256; byte++) {
   const character = String.fromCharCode(byte);
   let bits = 0;
-  if (/[A-Za-z0-9_.:-]/.test(character)) bits |= NAME;
+  if (/[A-Za-z0-9_.-]/.test(character)) bits |= NAME;
   if (/[A-Za-z_]/.test(character)) bits |= NAME_START;
   if (/[ \t\r\n]/.test(character)) bits |= SPACE;
   if (/[\t\r\n -~\x7f]/.test(character) && !/[<&\]]/.test(character)) bits |= TEXT;

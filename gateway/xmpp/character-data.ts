@@ -76,7 +76,6 @@ export class CharacterData {
       i++;
       if (byte === SINGLE_QUOTE || byte === DOUBLE_QUOTE) continue;
       this.plain = false;
-      if (byte === LT) throw malformed();
       if (byte === AMP) i = this.#referenced(buffer, i, end);
       else this.#admit(byte);
     }

@@ -24,7 +24,6 @@ export class NamespaceScope {
   bind(prefix: string, uri: string, level: number): void {
     const reserved = prefix === 'xmlns' || uri === ns.xmlns || (prefix === 'xml') !== (uri === ns.xml);
     if (reserved || uri === '') throw unusable(`xmlns:${prefix}`);
-    checkNamespace(uri);
     if (level > 0) this.#shadowed.push({ prefix, before: this.#bindings.get(prefix), level });
     this.#bindings.set(prefix, { uri, level });
   }
@@ -66,7 +65,6 @@ export class NamespaceScope {
 /** Refuses what may be no default namespace. */
 export function checkDefaultNamespace(uri: string): void {
   if (uri === ns.xml || uri === ns.xmlns) throw unusable('xmlns');
-  checkNamespace(uri);
 }
 
 /** Prefix and local name of a name made of name bytes; a colon anywhere but once in the middle is malformed. */
@@ -76,11 +74,6 @@ export function splitName(name: string): readonly [prefix: string, local: string
   const local = name.slice(colon + 1);
   if (colon === 0 || !/^[A-Za-z_][^:]*$/.test(local)) throw unusable(name);
   return [name.slice(0, colon), local];
-}
-
-/** Servers built on expat separate namespace and name by such a character, and break off where a namespace contains it. */
-function checkNamespace(uri: string): void {
-  if (/[\0-\x1f]/.test(uri)) throw malformed('A namespace name with a control character.');
 }
 
 function unusable(prefix: string): StreamFault {

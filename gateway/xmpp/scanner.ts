@@ -3,6 +3,9 @@ import { CharacterData } from './character-data.ts';
 import { Remainder } from './remainder.ts';
 import { type ScannedElement, type StreamHeader, TagReader } from './start-tag.ts';
 import { malformed, restricted, StreamFault } from './stream-error.ts';
+import { TagAttributes } from './tag-attributes.ts';
+import { TagScanner } from './tag-scanner.ts';
+import { Vocabulary } from './vocabulary.ts';
 import { checkXmlDeclaration, DECLARATION_BYTES } from './xml-declaration.ts';
 
 export interface ScannerLimits {
@@ -21,33 +24,23 @@ export interface ScannerEvents {
   footer(): void;
 }
 
-// Where the scanner stands, in the order a tag goes through it.
+// Where the scanner stands.
 const TOP = 0;
 const CONTENT = 1;
 const OPEN = 2;
-const TAG_NAME = 3;
-const IN_TAG = 4;
-const ATTRIBUTE = 5;
-const EQUALS = 6;
-const QUOTE = 7;
-const IN_VALUE = 8;
-const AFTER_VALUE = 9;
-const EMPTY = 10;
-const END_NAME = 11;
-const END_SPACE = 12;
-const CDATA_OPEN = 13;
-const CDATA = 14;
-const DECLARATION = 15;
+const TAG = 3;
+const END_NAME = 4;
+const END_SPACE = 5;
+const CDATA_OPEN = 6;
+const CDATA = 7;
+const DECLARATION = 8;
 
 const LT = 0x3c;
 const GT = 0x3e;
 const SLASH = 0x2f;
-const EQUAL = 0x3d;
 const COLON = 0x3a;
 const BANG = 0x21;
 const QUESTION = 0x3f;
-const SINGLE_QUOTE = 0x27;
-const DOUBLE_QUOTE = 0x22;
 const CDATA_START = Buffer.from('[CDATA[');
 /** First bytes of UTF-16, UTF-32 and of a byte order mark, which is no part of XMPP (RFC 6120 §11.6). */
 const ENCODING_MARKS = new Set([0xef, 0xfe, 0xff, 0x00]);
@@ -65,6 +58,7 @@ const NOTHING = Buffer.alloc(0);
  */
 export class Scanner {
   readonly #events: ScannerEvents;
+  readonly #tag: TagScanner;
   readonly #tags: TagReader;
   readonly #characters = new CharacterData();
   readonly #remainder = new Remainder();
@@ -75,8 +69,8 @@ export class Scanner {
   #buffer: Buffer = NOTHING;
   /** Where the current top-level item starts in the buffer; the marks below count from there. */
   #start = 0;
+  /** Where the name of an end tag starts. */
   #mark = 0;
-  #colon = false;
   /** Characters of `[CDATA[` seen. */
   #seen = 0;
   /** Whether an XML declaration may come next: only as the first bytes of a stream. */
@@ -92,7 +86,9 @@ export class Scanner {
   constructor(events: ScannerEvents, limits: ScannerLimits, contentNamespace: string) {
     this.#events = events;
     this.#limit = limits.elementBytes;
-    this.#tags = new TagReader(contentNamespace, limits.depth, limits.attributes);
+    const vocabulary = new Vocabulary();
+    this.#tag = new TagScanner(new TagAttributes(limits.attributes, vocabulary), this.#characters);
+    this.#tags = new TagReader(this.#tag, contentNamespace, limits.depth, vocabulary);
   }
 
   /** Raises or lowers the size limit, e.g. once the peer is proven. */
@@ -185,74 +181,14 @@ export class Scanner {
         case OPEN:
           i = this.#open(byte, bits, i);
           break;
-        case TAG_NAME: {
-          const tags = this.#tags;
-          let current = byte;
-          while ((classes[current] as number) & NAME) {
-            if (current === COLON) tags.prefixed = true;
-            if (++i === end) return i;
-            current = buffer[i] as number;
-          }
-          tags.nameEnd = i - this.#start;
-          if (!((classes[current] as number) & SPACE) && current !== GT && current !== SLASH) throw malformed();
-          this.#state = IN_TAG;
-          break;
-        }
-        case IN_TAG:
-          if (byte === GT) this.#opened(false, i + 1);
-          else if (byte === SLASH) this.#state = EMPTY;
-          else if (bits & NAME_START) {
-            this.#mark = i - this.#start;
-            this.#colon = false;
-            this.#state = ATTRIBUTE;
-          } else if (!(bits & SPACE)) throw malformed();
-          i++;
-          break;
-        case ATTRIBUTE: {
-          let current = byte;
-          while ((classes[current] as number) & NAME) {
-            if (current === COLON) this.#colon = true;
-            if (++i === end) return i;
-            current = buffer[i] as number;
-          }
-          this.#tags.attributes.name(buffer, this.#start, this.#mark, i - this.#start, this.#colon);
-          this.#state = EQUALS;
-          break;
-        }
-        case EQUALS:
-          if (byte === EQUAL) this.#state = QUOTE;
-          else if (!(bits & SPACE)) throw malformed();
-          i++;
-          break;
-        case QUOTE:
-          i++;
-          if (byte === DOUBLE_QUOTE || byte === SINGLE_QUOTE) {
-            this.#characters.beginValue(byte);
-            this.#mark = i - this.#start;
-            this.#state = IN_VALUE;
-          } else if (!(bits & SPACE)) throw malformed();
-          break;
-        case IN_VALUE:
-          i = this.#characters.value(buffer, i, end);
+        case TAG:
+          i = this.#tag.scan(buffer, this.#start, i, end);
           if (i === end) return i;
-          this.#tags.attributes.value(this.#mark, i - this.#start, this.#characters.plain);
           i++;
-          this.#state = AFTER_VALUE;
-          break;
-        case AFTER_VALUE:
-          if (byte === GT) this.#opened(false, i + 1);
-          else if (byte === SLASH) this.#state = EMPTY;
-          else if (bits & SPACE) this.#state = IN_TAG;
-          else throw malformed();
-          i++;
-          break;
-        case EMPTY:
-          if (byte !== GT) throw malformed();
-          this.#opened(true, i + 1);
-          i++;
+          this.#opened(this.#tag.empty, i);
           break;
         case END_NAME:
-          if (bits & NAME) i++;
+          if (bits & NAME || byte === COLON) i++;
           else {
             this.#tags.close(this.#level, buffer, this.#start, this.#mark, i - this.#start);
             this.#state = END_SPACE;
@@ -292,8 +228,8 @@ export class Scanner {
 
   #open(byte: number, bits: number, i: number): number {
     if (bits & NAME_START) {
-      this.#tags.begin(i - this.#start);
-      this.#state = TAG_NAME;
+      this.#tag.begin(i - this.#start);
+      this.#state = TAG;
       return i;
     }
     if (byte === SLASH && this.#level > 0) {
@@ -341,8 +277,12 @@ export class Scanner {
     }
     this.#state = TOP;
     this.#consumed = end;
-    if (level === 2) this.#events.element(this.#tags.element(this.#checked(end)));
-    else {
+    if (level === 2) {
+      const element = this.#tags.element(this.#checked(end));
+      // What it borrows from the stream header counts too: it is written with it on the next stream.
+      if (element.bytes.length > this.#limit) throw tooBig();
+      this.#events.element(element);
+    } else {
       this.#stopped = true;
       this.#events.footer();
     }

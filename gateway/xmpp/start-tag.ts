@@ -1,7 +1,9 @@
 import { checkDefaultNamespace, NamespaceScope, splitName } from './namespace-scope.ts';
 import { ns } from './namespaces.ts';
 import { malformed, StreamFault } from './stream-error.ts';
-import { duplicate, FROM, ID, LANG, PREFIXED, TagAttributes, TO, TYPE, XMLNS } from './tag-attributes.ts';
+import { duplicate, FROM, ID, LANG, PREFIXED, TO, TYPE, XMLNS } from './tag-attributes.ts';
+import type { TagScanner } from './tag-scanner.ts';
+import type { Vocabulary } from './vocabulary.ts';
 import { escapeAttribute } from './xml.ts';
 
 /** The opening of a stream, RFC 6120 §4.7. Absent attributes are ''. */
@@ -58,15 +60,12 @@ const CHILD = 3;
  * first child what routing needs. Offsets count from the start of the top-level item.
  */
 export class TagReader {
-  readonly attributes: TagAttributes;
-  /** The name of the tag that is being scanned, and whether it has a colon. */
-  nameStart = 0;
-  nameEnd = 0;
-  prefixed = false;
+  readonly #tag: TagScanner;
   readonly #content: string;
   readonly #depth: number;
   /** Start and end of the names of the open elements, by level. */
   readonly #names: Int32Array;
+  readonly #vocabulary: Vocabulary;
   readonly #scope = new NamespaceScope();
   #headerName = '';
   #streamLang = '';
@@ -74,29 +73,23 @@ export class TagReader {
   /** Redundant declarations of the content namespace: start and end of each. */
   #cuts: number[] = [];
 
-  constructor(contentNamespace: string, depth: number, attributes: number) {
+  constructor(tag: TagScanner, contentNamespace: string, depth: number, vocabulary: Vocabulary) {
+    this.#tag = tag;
     this.#content = contentNamespace;
     this.#depth = depth;
     this.#names = new Int32Array((depth + ROOT) * 2);
-    this.attributes = new TagAttributes(attributes);
+    this.#vocabulary = vocabulary;
   }
 
   restart(): void {
     this.#scope.clear();
-    this.#streamLang = '';
-  }
-
-  begin(nameStart: number): void {
-    this.nameStart = nameStart;
-    this.prefixed = false;
-    this.attributes.clear();
   }
 
   /** The stream header has been read; its prefixes hold for every element behind it. */
   header(bytes: Buffer): StreamHeader {
-    const { attributes } = this;
+    const { attributes } = this.#tag;
     this.#declare(bytes, 0, 0);
-    this.#headerName = bytes.toString('latin1', this.nameStart, this.nameEnd);
+    this.#headerName = bytes.toString('latin1', this.#tag.nameStart, this.#tag.nameEnd);
     const [prefix, local] = splitName(this.#headerName);
     const attribute = (name: string): string => attributes.valueNamed(name, bytes, 0);
     const contentNamespace = attribute('xmlns');
@@ -123,14 +116,14 @@ export class TagReader {
     if (level - 1 > this.#depth) {
       throw new StreamFault('policy-violation', 'xml-restricted', `Nested deeper than ${this.#depth} elements.`);
     }
-    this.#names[level * 2 - 2] = this.nameStart;
-    this.#names[level * 2 - 1] = this.nameEnd;
+    this.#names[level * 2 - 2] = this.#tag.nameStart;
+    this.#names[level * 2 - 1] = this.#tag.nameEnd;
     if (level === ROOT) this.#begin();
-    if (this.attributes.prefixed) this.#declare(buffer, item, level);
+    if (this.#tag.attributes.prefixed) this.#declare(buffer, item, level);
     const declared = this.#defaultNamespace(buffer, item);
     if (level === ROOT) this.#openRoot(buffer, item, declared);
     else if (level === CHILD) this.#openChild(buffer, item, declared);
-    else if (this.prefixed) this.#scope.uriOf(splitName(this.#name(buffer, item))[0]);
+    else if (this.#tag.prefixed) this.#scope.uriOf(splitName(this.#name(buffer, item))[0]);
   }
 
   /** An end tag's name, compared with the element it must close. */
@@ -173,9 +166,9 @@ export class TagReader {
   }
 
   #openRoot(buffer: Buffer, item: number, declared: string | undefined): void {
-    const { attributes } = this;
+    const { attributes } = this.#tag;
     const root = newRoot(this.#name(buffer, item), declared ?? this.#content);
-    root.nameEnd = this.nameEnd;
+    root.nameEnd = this.#tag.nameEnd;
     root.lang = this.#streamLang;
     this.#root = root;
     for (let n = 0; n < attributes.count; n++) {
@@ -201,18 +194,18 @@ export class TagReader {
           break;
       }
     }
-    if (this.prefixed) [root.namespace, root.name] = this.#qualified(root.name);
+    if (this.#tag.prefixed) [root.namespace, root.name] = this.#qualified(root.name);
   }
 
   #openChild(buffer: Buffer, item: number, declared: string | undefined): void {
     const root = this.#root;
-    if (declared === this.#content && root.defaultNamespace === declared) {
-      this.#cuts.push(...this.attributes.spanOf(this.attributes.xmlns));
+    if (declared === this.#content) {
+      this.#cuts.push(...this.#tag.attributes.spanOf(this.#tag.attributes.xmlns));
     }
-    if (root.childName !== '' && !this.prefixed) return;
+    if (root.childName !== '' && !this.#tag.prefixed) return;
     let name = this.#name(buffer, item);
     let namespace = declared ?? root.defaultNamespace;
-    if (this.prefixed) [namespace, name] = this.#qualified(name);
+    if (this.#tag.prefixed) [namespace, name] = this.#qualified(name);
     if (root.childName !== '') return;
     root.childName = name;
     root.childNamespace = namespace;
@@ -230,21 +223,21 @@ export class TagReader {
   }
 
   #defaultNamespace(buffer: Buffer, item: number): string | undefined {
-    const { attributes } = this;
+    const { attributes } = this.#tag;
     if (attributes.xmlns < 0) return undefined;
-    const uri = attributes.valueOf(attributes.xmlns, buffer, item);
+    const uri = attributes.namespaceOf(attributes.xmlns, buffer, item);
     checkDefaultNamespace(uri);
     return uri;
   }
 
   /** Takes the prefix declarations of a tag and resolves the prefixes of its attributes. */
   #declare(buffer: Buffer, item: number, level: number): void {
-    const { attributes } = this;
+    const { attributes } = this.#tag;
     const names: (readonly [prefix: string, local: string])[] = [];
     for (let n = 0; n < attributes.count; n++) {
       if (attributes.kindOf(n) !== PREFIXED) continue;
       const name = splitName(attributes.nameOf(n, buffer, item));
-      if (name[0] === 'xmlns') this.#scope.bind(name[1], attributes.valueOf(n, buffer, item), level);
+      if (name[0] === 'xmlns') this.#scope.bind(name[1], attributes.namespaceOf(n, buffer, item), level);
       else names.push(name);
     }
     const expanded = new Set(names.map(([prefix, local]) => `${this.#scope.uriOf(prefix)} ${local}`));
@@ -252,7 +245,7 @@ export class TagReader {
   }
 
   #name(buffer: Buffer, item: number): string {
-    return buffer.toString('latin1', item + this.nameStart, item + this.nameEnd);
+    return this.#vocabulary.read(buffer, item + this.#tag.nameStart, item + this.#tag.nameEnd);
   }
 
   /** RFC 6120 §4.8.3 and §4.7.4: nothing a stanza takes from its stream's header may be lost on the next stream. */

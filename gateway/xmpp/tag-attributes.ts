@@ -1,4 +1,5 @@
 import { malformed, StreamFault } from './stream-error.ts';
+import { spells, type Vocabulary } from './vocabulary.ts';
 import { attributeValue } from './xml.ts';
 
 /** What an attribute is, as far as framing and routing care. */
@@ -6,8 +7,8 @@ export const OTHER = 0;
 export const PREFIXED = 1;
 export const TO = 2;
 export const FROM = 3;
-export const TYPE = 4;
-export const ID = 5;
+export const ID = 4;
+export const TYPE = 5;
 export const LANG = 6;
 export const XMLNS = 7;
 
@@ -26,10 +27,13 @@ export class TagAttributes {
   xmlns = -1;
   readonly #limit: number;
   readonly #marks: Int32Array;
+  readonly #vocabulary: Vocabulary;
+  /** The kinds seen, as bits. */
   #kinds = 0;
 
-  constructor(limit: number) {
+  constructor(limit: number, vocabulary: Vocabulary) {
     this.#limit = limit;
+    this.#vocabulary = vocabulary;
     this.#marks = new Int32Array(limit * WIDTH);
   }
 
@@ -74,16 +78,32 @@ export class TagAttributes {
 
   nameOf(n: number, buffer: Buffer, item: number): string {
     const at = n * WIDTH;
-    return buffer.toString('latin1', item + (this.#marks[at + 1] as number), item + (this.#marks[at + 2] as number));
+    return this.#vocabulary.read(
+      buffer,
+      item + (this.#marks[at + 1] as number),
+      item + (this.#marks[at + 2] as number),
+    );
   }
 
   valueOf(n: number, buffer: Buffer, item: number): string {
     const at = n * WIDTH;
     const start = item + (this.#marks[at + 3] as number);
     const end = item + (this.#marks[at + 4] as number);
-    return this.#marks[at + 5] === 1
-      ? buffer.toString('latin1', start, end)
-      : attributeValue(buffer.toString('utf8', start, end));
+    if (this.#marks[at + 5] === 0) return attributeValue(buffer.toString('utf8', start, end));
+    return (this.#marks[at] as number) >= TYPE
+      ? this.#vocabulary.read(buffer, start, end)
+      : buffer.toString('latin1', start, end);
+  }
+
+  /**
+   * The value of a namespace declaration. Servers built on expat separate namespace and name by a control character, and
+   * break off where a namespace contains one.
+   */
+  namespaceOf(n: number, buffer: Buffer, item: number): string {
+    const uri = this.valueOf(n, buffer, item);
+    const plain = this.#marks[n * WIDTH + 5] === 1;
+    if (!plain && /[\0-\x1f]/.test(uri)) throw malformed('A namespace name with a control character.');
+    return uri;
   }
 
   /** '' where it is absent. */
@@ -122,9 +142,4 @@ function kindOf(buffer: Buffer, at: number, length: number, colon: boolean): num
   if (length === 2) return spells(buffer, at, 'to') ? TO : spells(buffer, at, 'id') ? ID : OTHER;
   if (length === 4) return spells(buffer, at, 'from') ? FROM : spells(buffer, at, 'type') ? TYPE : OTHER;
   return length === 5 && spells(buffer, at, 'xmlns') ? XMLNS : OTHER;
-}
-
-function spells(buffer: Buffer, at: number, name: string): boolean {
-  for (let k = 0; k < name.length; k++) if (buffer[at + k] !== name.charCodeAt(k)) return false;
-  return true;
 }

@@ -17,7 +17,10 @@ export interface XmlStreamEvents {
 
 export interface XmlStreamOptions {
   readonly contentNamespace: string;
+  /** Until the peer is proven, see {@link XmlStream.trusted}. */
   readonly limits: ScannerLimits;
+  /** Bytes read in all until the peer is proven; without it, as many as come. */
+  readonly allowance?: number;
   /** How long written bytes may stay unread by the peer, ms. */
   readonly stallMs: number;
   /** How long to wait for the peer's closing tag, ms (Prosody waits 5 s too). */
@@ -33,6 +36,8 @@ export interface HeaderToSend {
 }
 
 const FOOTER = '</stream:stream>';
+/** Answers a peer may leave unread behind a full connection, bytes: some thousand acknowledgements. */
+const UNREAD_ANSWERS = 256 * 1024;
 
 /** One XML stream over one connection: headers, elements, stream errors, and the closing of both halves (RFC 6120 §4). */
 export class XmlStream {
@@ -45,16 +50,22 @@ export class XmlStream {
   readonly #events: XmlStreamEvents;
   readonly #options: XmlStreamOptions;
   readonly #scanner: Scanner;
+  #allowance: number;
+  /** Bytes of answers written since the peer last kept up. */
+  #unreadAnswers = 0;
   #headerSent = false;
   #headerToSend: HeaderToSend = {};
   #footerSent = false;
   #footerSeen = false;
+  #peerFailed = false;
+  #readToEnd = false;
   #fault: Fault | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, options: XmlStreamOptions, events: XmlStreamEvents) {
     this.#events = events;
     this.#options = options;
+    this.#allowance = options.allowance ?? Number.POSITIVE_INFINITY;
     this.#scanner = new Scanner(
       {
         header: (header) => this.#events.header(header),
@@ -75,14 +86,20 @@ export class XmlStream {
     );
   }
 
+  /** Whether the peer answered our closing tag with its own: it has read all that came before (RFC 6120 §4.4). */
+  get readToEnd(): boolean {
+    return this.#readToEnd;
+  }
+
   /** Whether anything may still be written. */
   get open(): boolean {
     return !this.#footerSent && !this.wire.closed;
   }
 
-  /** Raises the size limit once the peer is proven, bytes. */
-  set elementBytes(bytes: number) {
-    this.#scanner.elementBytes = bytes;
+  /** The peer is proven: elements may be of this many bytes, and as many may come as will. */
+  trusted(elementBytes: number): void {
+    this.#scanner.elementBytes = elementBytes;
+    this.#allowance = Number.POSITIVE_INFINITY;
   }
 
   /** What {@link fail} would open the stream with, should it come to that before the header is sent. */
@@ -106,6 +123,18 @@ export class XmlStream {
     if (this.#footerSent) return;
     this.lastWrite = Date.now();
     this.wire.write(data);
+  }
+
+  /**
+   * Answers what the peer asks of the stream itself, which no queue bounds. One that goes on asking and does not read
+   * the answers is sent away, so that they do not pile up here.
+   */
+  answer(xml: string): void {
+    this.#unreadAnswers = this.wire.full ? this.#unreadAnswers + xml.length : 0;
+    if (this.#unreadAnswers > UNREAD_ANSWERS) {
+      this.fail(new StreamFault('policy-violation', 'stream-protocol', 'The peer asks and does not read the answers.'));
+    }
+    this.send(xml);
   }
 
   /** The next thing read is a new header; the next thing written is one too. */
@@ -164,6 +193,9 @@ export class XmlStream {
     this.bytesRead += chunk.length;
     if (this.#footerSeen) return;
     try {
+      if (this.bytesRead > this.#allowance) {
+        throw new StreamFault('policy-violation', 'stanza-too-big', 'Too much was sent before the proof.');
+      }
       this.#scanner.push(chunk);
     } catch (error) {
       // A spent scanner reads no further: what follows an error is noise until the peer closes.
@@ -186,6 +218,7 @@ export class XmlStream {
       if (!(this.#fault instanceof StreamFault)) this.#events.element(element);
       return;
     }
+    this.#peerFailed = true;
     this.#fault ??= new Fault(
       'stream-error',
       `The peer ended the stream: ${element.childName || 'no condition given'}.`,
@@ -195,6 +228,7 @@ export class XmlStream {
 
   #footer(): void {
     this.#footerSeen = true;
+    this.#readToEnd = this.#footerSent && !this.#peerFailed;
     if (this.#footerSent) this.wire.end();
     else this.close();
   }
