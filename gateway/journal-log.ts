@@ -13,34 +13,42 @@ export interface JournalLogOptions {
 
 /** Lines of one event, reason and partner within a second; a flood beyond is told by its number. */
 const LINES_PER_SECOND = 100;
-/** Kinds of lines counted at once. */
-const KINDS = 10_000;
+/** Lines in all within a second: a peer can name a new domain with every refusal, and each line is written at once. */
+const LINES_IN_ALL = 1_000;
+/** Kinds of lines counted at once; what is beyond is counted by event and reason alone. */
+const KINDS = 1_000;
+/** Longest fact in a line: ids and addresses are the sender's to choose, and may be as long as a stanza. */
+const LONGEST_FACT = 512;
 
 /** The journal as log lines (pino, one JSON object each) and as counters by event and reason. */
 export class JournalLog implements Journal {
   readonly #log: Logger;
   readonly #destination: { reopen?(): void; flushSync?(): void } & DestinationStream;
+  readonly #toFile: boolean;
   readonly #now: () => number;
   readonly #counts = new Map<string, number>();
   #second = 0;
-  #lines = new Map<string, number>();
+  /** Lines written in this second, and of each kind the lines written and held back. */
+  #written = 0;
+  #kinds = new Map<string, { written: number; heldBack: number }>();
 
   constructor({ level, file, stream, now }: JournalLogOptions) {
     this.#destination =
       stream ?? destination({ ...(file ? { dest: file, append: true, mkdir: true } : { dest: 2 }), sync: true });
     this.#log = pino({ level, base: null }, this.#destination);
+    this.#toFile = stream === undefined && file !== undefined;
     this.#now = now;
   }
 
   note(event: JournalEvent, fields: JournalFields): void {
     this.#count(event, fields.reason);
-    this.#log.info({ event, ...fields });
+    this.#log.info({ event, ...clipped(fields) });
   }
 
   refuse(event: JournalEvent, reason: ReasonCode, fields: JournalFields): void {
     this.#count(event, reason);
     if (this.#within(`${event} ${reason} ${fields.partner ?? ''}`)) {
-      this.#log.warn({ event, reason, ...fields }, reasons[reason].operator);
+      this.#log.warn({ event, reason, ...clipped(fields) }, reasons[reason].operator);
     }
   }
 
@@ -58,9 +66,9 @@ export class JournalLog implements Journal {
     }
   }
 
-  /** Opens the file anew, after a rotation. */
+  /** Opens the file anew, after a rotation; standard error stays as it is. */
   reopen(): void {
-    this.#destination.reopen?.();
+    if (this.#toFile) this.#destination.reopen?.();
   }
 
   close(): void {
@@ -75,21 +83,37 @@ export class JournalLog implements Journal {
 
   #within(kind: string): boolean {
     const second = Math.floor(this.#now() / 1000);
-    if (second !== this.#second || this.#lines.size >= KINDS) {
+    if (second !== this.#second) {
       this.#tellSuppressed();
       this.#second = second;
     }
-    const lines = (this.#lines.get(kind) ?? 0) + 1;
-    this.#lines.set(kind, lines);
-    return lines <= LINES_PER_SECOND;
+    const name = this.#kinds.has(kind) || this.#kinds.size < KINDS ? kind : kind.slice(0, kind.lastIndexOf(' '));
+    const lines = this.#kinds.get(name) ?? { written: 0, heldBack: 0 };
+    this.#kinds.set(name, lines);
+    if (lines.written >= LINES_PER_SECOND || this.#written >= LINES_IN_ALL) {
+      lines.heldBack++;
+      return false;
+    }
+    lines.written++;
+    this.#written++;
+    return true;
   }
 
   #tellSuppressed(): void {
-    for (const [kind, lines] of this.#lines) {
-      if (lines <= LINES_PER_SECOND) continue;
+    for (const [kind, { heldBack }] of this.#kinds) {
+      if (heldBack === 0) continue;
       const [event, reason, partner] = kind.split(' ');
-      this.#log.warn({ event, reason, partner, suppressed: lines - LINES_PER_SECOND }, 'More of the same.');
+      this.#log.warn({ event, reason, partner, suppressed: heldBack }, 'More of the same.');
     }
-    this.#lines = new Map();
+    this.#written = 0;
+    this.#kinds = new Map();
   }
+}
+
+function clipped(fields: JournalFields): Record<string, unknown> {
+  const facts: Record<string, unknown> = { ...fields };
+  for (const [name, fact] of Object.entries(facts)) {
+    if (typeof fact === 'string' && fact.length > LONGEST_FACT) facts[name] = `${fact.slice(0, LONGEST_FACT)}…`;
+  }
+  return facts;
 }

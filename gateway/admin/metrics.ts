@@ -1,4 +1,4 @@
-import { Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 
 /** One number at the time of asking. */
 export interface Sample {
@@ -20,14 +20,16 @@ export interface Metric {
 export function metricsRegistry(metrics: readonly Metric[]): Registry {
   const registry = new Registry();
   for (const { name, help, labels, read } of metrics) {
-    const gauge = new Gauge({
+    // What only grows is a counter to Prometheus, and its name ends so.
+    const Instrument = name.endsWith('_total') ? Counter : Gauge;
+    const instrument = new Instrument({
       name,
       help,
       labelNames: [...labels],
       registers: [registry],
       collect() {
-        gauge.reset();
-        for (const { labels: values, value } of read()) gauge.set({ ...values }, value);
+        instrument.reset();
+        for (const { labels: values, value } of read()) instrument.inc({ ...values }, value);
       },
     });
   }

@@ -28,7 +28,8 @@ export class AdminServer {
   /** Rejects with a {@link Fault} `listen-failed`. */
   start(host: string, port: number): Promise<{ host: string; port: number }> {
     return new Promise((resolve, reject) => {
-      this.#server.once('error', (cause) => {
+      // Stays on: once listening, an error is a connection that could not be accepted (too many open files, say).
+      this.#server.on('error', (cause) => {
         reject(new Fault('listen-failed', `Cannot listen on ${host}:${port} (admin): ${cause.message}`, { cause }));
       });
       this.#server.listen({ host, port }, () => {

@@ -1,5 +1,5 @@
-import { foldDomain } from '../../policies/address.ts';
-import { type Direction, judge, type Verdict } from '../../policies/judge.ts';
+import { type Address, foldDomain } from '../../policies/address.ts';
+import { type Direction, judge, presenceVisibility, type Verdict } from '../../policies/judge.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { PolicySet } from '../../policies/set.ts';
 import { AddressBook } from './address-book.ts';
@@ -12,7 +12,7 @@ import { PartnerTrust } from './partner-trust.ts';
 import type { Edge, EdgeHost, Evidence, Home, HomeHost, TrustVerdict } from './ports.ts';
 import { PresenceRules } from './presence-rules.ts';
 import { errorReply } from './reply.ts';
-import type { Stanza } from './stanza.ts';
+import type { Stanza, StanzaName } from './stanza.ts';
 import { type Role, roleOf } from './stanza-kind.ts';
 import { Tally } from './tally.ts';
 
@@ -24,21 +24,15 @@ export interface BridgeOptions {
   readonly now: () => number;
 }
 
-const flowOf: Readonly<Record<Role, LimitedFlow | undefined>> = {
-  message: 'messages',
-  presence: 'presence',
-  join: 'presence',
-  probe: 'presence',
-  'subscription-request': 'subscriptions',
-  'subscription-answer': 'presence',
-  'iq-request': 'iq',
-  'iq-answer': undefined,
-  error: undefined,
-  malformed: undefined,
-};
+const flows: Readonly<Record<StanzaName, LimitedFlow>> = { message: 'messages', presence: 'presence', iq: 'iq' };
+
+/** The limit a stanza counts towards. Answers to IQs need none: no more of them cross than requests did. */
+function flowOf(role: Role, { name }: Stanza): LimitedFlow | undefined {
+  if (role === 'subscription-request') return 'subscriptions';
+  return role === 'iq-answer' ? undefined : flows[name];
+}
 
 const refusal = (reason: ReasonCode, rule?: Verdict['rule']): Verdict => ({ verdict: 'refuse', reason, rule });
-const ALLOWED_ERRORS: Verdict = refusal('policy-silent');
 
 /**
  * The middle: judges everything that wants to cross by the partner's policy, reshapes it, passes it on or refuses it,
@@ -85,7 +79,8 @@ export class Bridge implements EdgeHost, HomeHost {
   /** Puts new policies in force. Users whom they hide are taken back from the partners that saw them. */
   replacePolicies(policies: PolicySet): void {
     this.#policies = policies;
-    this.#limits.retain(new Set(policies.partners.map(({ name }) => name)));
+    const partners = new Set(policies.partners.map(({ name }) => name));
+    for (const kept of [this.#limits, this.#contacts, this.#iqs]) kept.retain(partners);
     for (const { partner, stanza } of this.#presence.retract(policies)) {
       const home = this.#domainOf(stanza.from);
       if (home !== undefined) this.#edge?.send(home, partner, stanza);
@@ -121,32 +116,39 @@ export class Bridge implements EdgeHost, HomeHost {
   outbound(partnerDomain: string, stanza: Stanza): boolean {
     const home = this.#domainOf(stanza.from);
     const partner = this.#domainOf(stanza.to);
-    if (home !== undefined && this.isHome(home) && partner !== undefined)
-      return this.#cross('outbound', partner, home, stanza);
-    this.#refused(
-      'outbound',
-      partnerDomain,
-      stanza,
-      refusal(home === undefined ? 'address-malformed' : 'domain-not-home'),
-    );
-    return this.#answer('outbound', partnerDomain, home ?? '', errorReply(stanza, 'domain-not-home'));
+    if (home === undefined || partner === undefined) {
+      return this.#refuse('outbound', partnerDomain, home ?? '', stanza, refusal('address-malformed'));
+    }
+    if (this.isHome(home)) return this.#cross('outbound', partner, home, stanza);
+    return this.#refuse('outbound', partnerDomain, home, stanza, refusal('domain-not-home'));
   }
 
   /** Something accepted cannot be delivered: its sender is told, once (RFC 6120 §10.4.3). */
   undeliverable(stanza: Stanza, reason: ReasonCode): void {
-    const from = this.#domainOf(stanza.from) ?? '';
-    const to = this.#domainOf(stanza.to) ?? '';
-    const direction: Direction = this.isHome(from) ? 'outbound' : 'inbound';
-    const [partner, home] = direction === 'outbound' ? [to, from] : [from, to];
-    this.tally.count(this.#policies.partnerOf(partner)?.name ?? partner, direction, 'lost');
+    const from = this.#addresses.read(stanza.from);
+    const to = this.#addresses.read(stanza.to);
+    const direction: Direction = this.isHome(from?.domain ?? '') ? 'outbound' : 'inbound';
+    const [local, remote] = direction === 'outbound' ? [from, to] : [to, from];
+    const [partner, home] = [remote?.domain ?? '', local?.domain ?? ''];
+    const name = this.#policies.partnerOf(partner)?.name ?? partner;
+    // The error below is the one answer to a request that is lost.
+    if (stanza.name === 'iq' && from && to) this.#iqs.answered(name, to, from, stanza.id, this.#now());
+    this.tally.count(name, direction, 'lost');
     this.#journal.refuse('stanza-undeliverable', reason, { direction, partner, home, ...facts(stanza) });
     this.#answer(direction, partner, home, errorReply(stanza, reason));
   }
 
   /** Both ports have this: with two arguments the edge speaks, with one the home. */
   room(first: string, second?: string): void {
-    if (second !== undefined) this.#home?.room(second);
-    else for (const home of this.#homeDomains) this.#edge?.room(home, first);
+    const partner = second ?? first;
+    // Whichever side is relieved, either may have been waiting: for stanzas that pass, or for answers to those that do not.
+    this.#home?.room(partner);
+    for (const home of second === undefined ? this.#homeDomains : [first]) this.#edge?.room(home, partner);
+  }
+
+  /** Leaves no timer. */
+  close(): void {
+    this.#limits.close();
   }
 
   #cross(direction: Direction, partnerDomain: string, homeDomain: string, stanza: Stanza): boolean {
@@ -154,20 +156,19 @@ export class Bridge implements EdgeHost, HomeHost {
     if (policy === undefined) return this.#refuse(direction, partnerDomain, homeDomain, stanza, refusal('no-partner'));
     const from = this.#addresses.read(stanza.from);
     const to = this.#addresses.read(stanza.to);
-    if (from === undefined || to === undefined) {
+    // A component link takes what is from its very domain and ends at any other spelling of it (XEP-0114 §3).
+    const spelt = direction === 'outbound' || (from !== undefined && spells(stanza.from, from));
+    if (from === undefined || to === undefined || !spelt) {
       return this.#refuse(direction, partnerDomain, homeDomain, stanza, refusal('address-malformed'));
     }
     const now = this.#now();
     const role = roleOf(stanza);
-    const flow = flowOf[role];
-    if (flow !== undefined && !this.#limits.take(policy, flow, direction, now)) {
-      return this.#refuse(
-        direction,
-        partnerDomain,
-        homeDomain,
-        stanza,
-        refusal(overLimit[flow], policy.limits.rules[flow]),
-      );
+    const flow = flowOf(role, stanza);
+    // A lost `unavailable` would leave somebody shown who has gone.
+    const borrow = stanza.type === 'unavailable';
+    if (flow !== undefined && !this.#limits.take(policy, flow, direction, borrow)) {
+      const verdict = refusal(overLimit[flow], policy.limits.rules[flow]);
+      return this.#refuse(direction, partnerDomain, homeDomain, stanza, verdict);
     }
     const [local, remote] = direction === 'inbound' ? [to, from] : [from, to];
     const crossing = { direction, stanza, role, policy, partnerDomain, homeDomain, from, to, local, remote, now };
@@ -201,12 +202,14 @@ export class Bridge implements EdgeHost, HomeHost {
           at: now,
         });
         if (verdict.verdict === 'refuse') return { refuse: verdict, answer: 'error' };
-        if (kind === 'iq') this.#iqs.opened(from, to, stanza.id, now);
+        if (kind === 'iq') this.#iqs.opened(policy.name, from, to, stanza.id, now);
         return { pass: stanza };
       }
       case 'iq-answer':
-        if (this.#iqs.answered(from, to, stanza.id, now)) return { pass: stanza };
-        return { refuse: refusal('iq-unsolicited'), answer: 'nothing' };
+        if (!this.#iqs.answered(policy.name, from, to, stanza.id, now)) {
+          return { refuse: refusal('iq-unsolicited'), answer: 'nothing' };
+        }
+        return this.#judgeIqAnswer(crossing);
       case 'malformed':
         return { refuse: refusal('stanza-malformed'), answer: 'error' };
       case 'error':
@@ -216,11 +219,27 @@ export class Bridge implements EdgeHost, HomeHost {
     }
   }
 
-  /** An error comes back where messages go out, so it passes where either direction does, within the same size. */
-  #judgeMessageError({ stanza, policy }: Crossing): Outcome {
+  /** The policy may have hidden the user since the request crossed; then the partner waits in vain, as for nobody. */
+  #judgeIqAnswer({ stanza, policy, direction, local }: Crossing): Outcome {
+    if (direction === 'inbound' || local.local === '') return { pass: stanza };
+    const { show, rule } = presenceVisibility(policy, local);
+    if (show !== undefined && show !== 'nothing') return { pass: stanza };
+    return { refuse: refusal('presence-hidden', rule), answer: 'nothing' };
+  }
+
+  /**
+   * An error comes back where messages go out, so it passes where either direction does, within the same size. Not
+   * that of a hidden user: what cannot be delivered to a resource tells that it is not there (RFC 6121 §8.5.3.2).
+   */
+  #judgeMessageError({ stanza, policy, direction, local }: Crossing): Outcome {
     const { messages } = policy;
-    if (messages === undefined || messages.allow === 'none') return { refuse: ALLOWED_ERRORS, answer: 'nothing' };
+    const { show, rule } = presenceVisibility(policy, local);
+    if (messages === undefined) return { refuse: refusal('policy-silent'), answer: 'nothing' };
+    if (messages.allow === 'none') return { refuse: messages.denied, answer: 'nothing' };
     if (stanza.bytes.length > messages.maxBytes) return { refuse: messages.tooBig, answer: 'nothing' };
+    if (direction === 'outbound' && show === 'nothing') {
+      return { refuse: refusal('presence-hidden', rule), answer: 'nothing' };
+    }
     return { pass: stanza };
   }
 
@@ -244,6 +263,13 @@ export class Bridge implements EdgeHost, HomeHost {
   #domainOf(address: string): string | undefined {
     return this.#addresses.read(address)?.domain;
   }
+}
+
+/** Whether the domain of an address is written in its folded form. */
+function spells(text: string, { local, domain }: Address): boolean {
+  const start = local === '' ? 0 : text.indexOf('@') + 1;
+  const end = start + domain.length;
+  return text.startsWith(domain, start) && (end === text.length || text[end] === '/');
 }
 
 /** What the log says of a stanza: who, to whom, of which sort. Never what it carries. */

@@ -16,47 +16,65 @@ export const overLimit: Readonly<Record<LimitedFlow, ReasonCode>> = {
 const LEASE_MS = 100;
 
 /**
- * Tokens at hand for one flow, taken in step with the stanza. They are leased in small lots from the limiter behind,
- * which one node or several may share, so that no stanza waits for it.
+ * Tokens at hand for one flow, taken in step with the stanza; full at the start. What was taken is earned again in
+ * small lots: each is leased from the limiter behind, which one node or several may share, and is at hand when its
+ * time is over. So no stanza waits for the limiter, and nobody gains by finding it slow.
  */
 class Bucket {
   readonly flow: Flow;
   readonly #limiter: RateLimiterMemory;
   readonly #lot: number;
   #tokens: number;
-  #leasing = false;
-  #emptyUntil = 0;
+  #earning = false;
+  #closed = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(flow: Flow) {
+    const { count, periodMs, burst } = flow;
     this.flow = flow;
-    const seconds = flow.periodMs / 1000;
-    this.#limiter = new RateLimiterMemory({ points: flow.count, duration: seconds });
-    this.#lot = Math.max(1, Math.min(flow.count, Math.ceil((flow.count * LEASE_MS) / flow.periodMs)));
-    this.#tokens = flow.burst;
+    this.#lot = Math.min(burst, Math.max(1, Math.ceil((count * LEASE_MS) / periodMs)));
+    // Whole ms, as timers count them, and rather too many than more than the policy allows.
+    const lotMs = Math.ceil((this.#lot * periodMs) / count);
+    this.#limiter = new RateLimiterMemory({ points: 1, duration: lotMs / 1000 });
+    this.#tokens = burst;
   }
 
-  take(now: number): boolean {
-    if (this.#tokens + this.#lot <= this.flow.burst || this.#tokens < 1) this.#lease(now);
-    if (this.#tokens < 1) return false;
+  /** `borrow`: up to another burst is given in advance, to be earned before anything else passes. */
+  take(borrow: boolean): boolean {
+    if (this.#tokens < (borrow ? 1 - this.flow.burst : 1)) return false;
     this.#tokens--;
+    this.#earn();
     return true;
   }
 
-  #lease(now: number): void {
-    if (this.#leasing || now < this.#emptyUntil) return;
-    this.#leasing = true;
-    this.#limiter.consume('flow', this.#lot).then(
-      () => {
-        this.#leasing = false;
-        this.#tokens = Math.min(this.flow.burst, this.#tokens + this.#lot);
-      },
-      (refusal: unknown) => {
-        this.#leasing = false;
-        this.#emptyUntil = now + waitOf(refusal);
-      },
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    void this.#limiter.delete(KEY);
+  }
+
+  /** Earns lot after lot until the bucket is full. */
+  #earn(): void {
+    if (this.#earning || this.#closed || this.#tokens >= this.flow.burst) return;
+    this.#earning = true;
+    this.#limiter.consume(KEY).then(
+      ({ msBeforeNext }) => this.#after(msBeforeNext, this.#lot),
+      (refusal: unknown) => this.#after(waitOf(refusal), 0),
     );
   }
+
+  #after(ms: number, earned: number): void {
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#earning = false;
+      this.#tokens = Math.min(this.flow.burst, this.#tokens + earned);
+      this.#earn();
+    }, ms).unref();
+  }
 }
+
+/** Each bucket has a limiter of its own. */
+const KEY = 'flow';
 
 /** ms until the limiter gives again; a limiter that fails is asked again soon. */
 function waitOf(refusal: unknown): number {
@@ -68,24 +86,34 @@ function waitOf(refusal: unknown): number {
 export class PartnerLimits {
   readonly #buckets = new Map<string, Bucket>();
 
-  /** Takes one token. `now` in ms. */
-  take(partner: PartnerPolicy, kind: LimitedFlow, direction: 'inbound' | 'outbound', now: number): boolean {
+  /**
+   * Takes one token; false where there is none. A rate that a new policy leaves as it was goes on where it stood.
+   * `borrow` is for what does more harm lost than late.
+   */
+  take(partner: PartnerPolicy, kind: LimitedFlow, direction: 'inbound' | 'outbound', borrow = false): boolean {
     const flow = partner.limits[kind];
     if (flow === undefined) return true;
     const key = `${partner.name} ${direction} ${kind}`;
     let bucket = this.#buckets.get(key);
     if (bucket === undefined || !sameFlow(bucket.flow, flow)) {
+      bucket?.close();
       bucket = new Bucket(flow);
       this.#buckets.set(key, bucket);
     }
-    return bucket.take(now);
+    return bucket.take(borrow);
   }
 
   /** Forgets partners that are none any more. */
-  retain(names: ReadonlySet<string>): void {
-    for (const key of this.#buckets.keys()) {
-      if (!names.has(key.slice(0, key.indexOf(' ')))) this.#buckets.delete(key);
+  retain(partners: ReadonlySet<string>): void {
+    for (const [key, bucket] of this.#buckets) {
+      if (partners.has(key.slice(0, key.indexOf(' ')))) continue;
+      bucket.close();
+      this.#buckets.delete(key);
     }
+  }
+
+  close(): void {
+    this.retain(new Set());
   }
 }
 

@@ -1,3 +1,4 @@
+import type { PartnerPolicy } from '../../policies/partner.ts';
 import type { PolicySet } from '../../policies/set.ts';
 import { type ProofKind, suffices } from '../../policies/trust.ts';
 import type { Evidence, TrustVerdict } from './ports.ts';
@@ -24,9 +25,8 @@ export class PartnerTrust {
   /** Counts one more stream of the partner; false where its policy allows no more. */
   admit(domain: string): boolean {
     const partner = this.#policies().partnerOf(domain);
-    const open = this.#streams.get(domain) ?? 0;
-    if (partner === undefined || open >= partner.limits.connections) return false;
-    this.#streams.set(domain, open + 1);
+    if (partner === undefined || this.#open(partner) >= partner.limits.connections) return false;
+    this.#streams.set(domain, (this.#streams.get(domain) ?? 0) + 1);
     return true;
   }
 
@@ -34,5 +34,12 @@ export class PartnerTrust {
     const left = (this.#streams.get(domain) ?? 1) - 1;
     if (left > 0) this.#streams.set(domain, left);
     else this.#streams.delete(domain);
+  }
+
+  /** Streams of all the partner's domains. Counted by domain: a new policy may give a domain to another partner. */
+  #open(partner: PartnerPolicy): number {
+    let open = 0;
+    for (const [domain, count] of this.#streams) if (this.#policies().partnerOf(domain) === partner) open += count;
+    return open;
   }
 }

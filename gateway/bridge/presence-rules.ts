@@ -7,7 +7,6 @@ import { hideOccupants, reduce } from './presence-view.ts';
 import { presence } from './reply.ts';
 import { ShownPresence } from './shown-presence.ts';
 import type { Stanza } from './stanza.ts';
-import { kindOf } from './stanza-kind.ts';
 
 const HIDDEN: Verdict = Object.freeze({ verdict: 'refuse', reason: 'presence-hidden', rule: undefined });
 
@@ -66,7 +65,9 @@ export class PresenceRules {
     const asks = role === 'subscription-request';
     // Withdrawing, and answering our own user's request, shows the partner nothing.
     const withdraws = asks && stanza.type === 'unsubscribe';
-    const kind = asks && !withdraws ? 'subscription' : role === 'join' ? 'join' : 'presence';
+    // Some servers take any presence to an occupant's address for a join, as XEP-0045 once did (§7.2.1).
+    const joins = role === 'join' || (stanza.type === '' && local.resource !== '');
+    const kind = asks && !withdraws ? 'subscription' : joins ? 'join' : 'presence';
     const verdict = judge(policy, this.#question(crossing, kind));
     if (verdict.verdict === 'refuse') {
       if (!asks) return { refuse: verdict, answer: 'error' };
@@ -123,13 +124,14 @@ export class PresenceRules {
 
   #remember({ direction, role, stanza, policy, partnerDomain, local, remote }: Crossing): void {
     const { type } = stanza;
+    const { name, limits } = policy;
     if (role === 'presence' || role === 'join') {
       const outbound = direction === 'outbound';
       if (outbound) this.#shown.told(partnerDomain, stanza.from, stanza.to, type === '');
       // Presence to a full address is directed: it makes no contact (RFC 6121 §4.6).
       const to = outbound ? remote : local;
       if (type !== '' || role === 'join' || to.resource !== '') return;
-    } else if (kindOf[role] !== 'subscription' || role === 'probe') return;
-    this.#contacts.crossed(policy.name, local.bare, remote.bare, direction, type);
+    }
+    this.#contacts.crossed(name, local.bare, remote.bare, direction, type, limits.contacts);
   }
 }

@@ -1,6 +1,6 @@
 import { type Element, parse } from 'ltx';
 import type { Show } from '../../policies/judge.ts';
-import { compose, escapeAttribute } from './reply.ts';
+import { compose, escapeXml } from './reply.ts';
 import type { Stanza } from './stanza.ts';
 import { MUC, MUC_USER } from './stanza-kind.ts';
 
@@ -15,7 +15,7 @@ export function reduce(stanza: Stanza, show: Exclude<Show, 'nothing' | 'full'>):
   const tree = parse(stanza.bytes.toString());
   const kept = tree.children
     .filter((child) => typeof child !== 'string')
-    .map((child) => keep(child, show))
+    .map((child) => keep(child, tree.attrs, show))
     .join('');
   return compose('presence', stanza, kept);
 }
@@ -25,26 +25,33 @@ export function hideOccupants(stanza: Stanza, hidden: (address: string) => boole
   if (!stanza.bytes.includes(MUC_USER)) return stanza;
   const tree = parse(stanza.bytes.toString());
   let changed = false;
-  for (const room of tree.getChildren('x', MUC_USER)) {
-    for (const item of room.getChildren('item')) {
-      const { jid } = item.attrs;
-      if (jid === undefined || !hidden(jid)) continue;
-      delete item.attrs.jid;
+  // The occupant's own in `item`, and in `actor` that of who changed a role or affiliation (§8.2).
+  const hide = (element: Element): void => {
+    const { jid } = element.attrs;
+    if (jid !== undefined && hidden(jid)) {
+      delete element.attrs.jid;
       changed = true;
     }
-  }
+    for (const child of element.children) if (typeof child !== 'string') hide(child);
+  };
+  for (const room of tree.getChildren('x', MUC_USER)) hide(room);
   return changed ? { ...stanza, bytes: Buffer.from(tree.toString()) } : stanza;
 }
 
-function keep(child: Element, show: Show): string {
+function keep(child: Element, root: Element['attrs'], show: Show): string {
   const namespace = child.attrs.xmlns;
-  if (child.name === 'x' && (namespace === MUC || namespace === MUC_USER)) return child.toString();
+  if (child.name === 'x' && (namespace === MUC || namespace === MUC_USER)) {
+    // Prefixes that the child uses may have been declared on the presence, whose tag is written anew.
+    const prefixes = Object.entries(root).filter(([name]) => name.startsWith('xmlns:'));
+    child.attrs = { ...Object.fromEntries(prefixes), ...child.attrs };
+    return child.toString();
+  }
   if (show !== 'status' || namespace !== undefined) return '';
   const text = child.getText();
   if (child.name === 'show') return SHOWS.has(text.trim()) ? `<show>${text.trim()}</show>` : '';
   if (child.name === 'priority') return /^\s*-?\d{1,3}\s*$/.test(text) ? `<priority>${text.trim()}</priority>` : '';
   if (child.name !== 'status') return '';
-  const lang = child.attrs['xml:lang'];
-  const attribute = lang === undefined ? '' : ` xml:lang="${escapeAttribute(lang)}"`;
-  return `<status${attribute}>${escapeAttribute(text)}</status>`;
+  const lang = child.attrs['xml:lang'] ?? root['xml:lang'];
+  const attribute = lang === undefined ? '' : ` xml:lang="${escapeXml(lang)}"`;
+  return `<status${attribute}>${escapeXml(text)}</status>`;
 }

@@ -1,4 +1,3 @@
-import type { Kind } from '../../policies/judge.ts';
 import type { Stanza } from './stanza.ts';
 
 export const MUC = 'http://jabber.org/protocol/muc';
@@ -46,20 +45,6 @@ export function roleOf(stanza: Stanza): Role {
       return type === 'error' ? 'error' : 'malformed';
   }
 }
-
-/** The policy kind of a role, where there is one. */
-export const kindOf: Readonly<Record<Role, Kind | undefined>> = {
-  message: 'message',
-  presence: 'presence',
-  join: 'join',
-  probe: 'subscription',
-  'subscription-request': 'subscription',
-  'subscription-answer': 'subscription',
-  'iq-request': 'iq',
-  'iq-answer': undefined,
-  error: undefined,
-  malformed: undefined,
-};
 
 /** XEP-0045 §7.2: a join carries the muc element, though not always first. */
 function mentionsJoin({ childName, childNamespace, bytes }: Stanza): boolean {
