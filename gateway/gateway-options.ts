@@ -4,6 +4,12 @@ import type { ComponentHomeOptions } from './home/component-home.ts';
 import type { ListenOn } from './xmpp/edge.ts';
 import type { XmppEdgeOptions } from './xmpp/edge-context.ts';
 
+/**
+ * How much longer than a stanza is what the home server makes of it, such as the error that mirrors its id: a quote
+ * becomes `&quot;`. The link of a partner must not end over it; what is too big for the partner is bounced behind it.
+ */
+const HOME_GROWTH = 8;
+
 /** Files whose change means other credentials. */
 export function credentialFiles(config: Config): string[] {
   const own = config.tls.certificates.flatMap(({ cert, key }) => [cert, key]);
@@ -25,7 +31,7 @@ export function homeOptions(config: Config, secret: string, policies: PolicySet)
     homeDomain: config.home.domains[0] ?? '',
     domains: partnerDomains(policies),
     window: xmpp.window,
-    scanner: { elementBytes: limits.stanzaBytes, depth: limits.depth, attributes: limits.attributes },
+    scanner: { elementBytes: limits.stanzaBytes * HOME_GROWTH, depth: limits.depth, attributes: limits.attributes },
     connectTimeoutMs: connectTimeout,
     keepAliveMs: keepAlive,
     queue: { stanzas: limits.queue.stanzas, bytes: limits.queue.bytes, waitMs: xmpp.wait },

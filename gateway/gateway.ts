@@ -89,9 +89,11 @@ export async function startGateway(configFile: string): Promise<Gateway> {
   let closing: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     reload.close();
-    await edge.close();
+    await edge.cease();
     await home.close();
+    await edge.close();
     await admin.close();
+    bridge.close();
     resolver.close();
     journal.note('stopped', {});
     journal.close();

@@ -80,7 +80,8 @@ export function setOf(...policies: string[]): PolicySet {
 export function stanza(xml: string): Stanza {
   const tree = parse(xml);
   const { from = '', to = '', type = '', id = '' } = tree.attrs;
-  const child = tree.children.find((node) => typeof node !== 'string');
+  const children = tree.children.filter((node) => typeof node !== 'string');
+  const [child] = children;
   return {
     name: tree.name as StanzaName,
     from,
@@ -88,6 +89,7 @@ export function stanza(xml: string): Stanza {
     type,
     id,
     childName: child?.getName() ?? '',
+    children: children.length,
     childNamespace: child && (child.getNS() ?? 'jabber:server'),
     bytes: Buffer.from(xml),
   } as Stanza;

@@ -530,9 +530,9 @@ describe('flow control', () => {
 
   it('lets who waited for the other side go on', () => {
     const border = new Border(POLICY);
-    border.bridge.room('contoso.example', 'fabrikam.example');
+    border.bridge.roomForPartner('contoso.example', 'fabrikam.example');
     expect(border.relieved.splice(0)).toContain('home fabrikam.example');
-    border.bridge.room('fabrikam.example');
+    border.bridge.roomForHome('fabrikam.example');
     expect(border.relieved).toEqual(
       expect.arrayContaining(['edge contoso.example fabrikam.example', 'edge rooms.contoso.example fabrikam.example']),
     );
@@ -544,9 +544,9 @@ describe('flow control', () => {
     border.homeFull = true;
     expect(border.inbound(stanza(`<iq from='bob@fabrikam.example' to='contoso.example' ${unlisted}`))).toBe(false);
     expect(border.outbound(stanza(`<iq from='full@contoso.example' to='fabrikam.example' ${unlisted}`))).toBe(false);
-    border.bridge.room('contoso.example', 'fabrikam.example');
+    border.bridge.roomForPartner('contoso.example', 'fabrikam.example');
     expect(border.relieved.splice(0)).toContain('edge contoso.example fabrikam.example');
-    border.bridge.room('fabrikam.example');
+    border.bridge.roomForHome('fabrikam.example');
     expect(border.relieved).toContain('home fabrikam.example');
   });
 });

@@ -32,6 +32,9 @@ function flowOf(role: Role, { name }: Stanza): LimitedFlow | undefined {
   return role === 'iq-answer' ? undefined : flows[name];
 }
 
+/** What takes something back: lost, it would leave somebody shown who has gone, or two rosters that disagree. */
+const BETTER_LATE: ReadonlySet<string> = new Set(['unavailable', 'unsubscribe', 'unsubscribed']);
+
 const refusal = (reason: ReasonCode, rule?: Verdict['rule']): Verdict => ({ verdict: 'refuse', reason, rule });
 
 /**
@@ -101,7 +104,7 @@ export class Bridge implements EdgeHost, HomeHost {
       : this.#trust.judge(domain, evidence);
   }
 
-  admitStream(domain: string): boolean {
+  admitStream(domain: string): TrustVerdict {
     return this.#trust.admit(domain);
   }
 
@@ -138,12 +141,16 @@ export class Bridge implements EdgeHost, HomeHost {
     this.#answer(direction, partner, home, errorReply(stanza, reason));
   }
 
-  /** Both ports have this: with two arguments the edge speaks, with one the home. */
-  room(first: string, second?: string): void {
-    const partner = second ?? first;
-    // Whichever side is relieved, either may have been waiting: for stanzas that pass, or for answers to those that do not.
+  // Whichever side is relieved, either may have been waiting: with stanzas that pass, or with such as are answered.
+
+  roomForPartner(home: string, partner: string): void {
     this.#home?.room(partner);
-    for (const home of second === undefined ? this.#homeDomains : [first]) this.#edge?.room(home, partner);
+    this.#edge?.room(home, partner);
+  }
+
+  roomForHome(partner: string): void {
+    this.#home?.room(partner);
+    for (const home of this.#homeDomains) this.#edge?.room(home, partner);
   }
 
   /** Leaves no timer. */
@@ -164,8 +171,7 @@ export class Bridge implements EdgeHost, HomeHost {
     const now = this.#now();
     const role = roleOf(stanza);
     const flow = flowOf(role, stanza);
-    // A lost `unavailable` would leave somebody shown who has gone.
-    const borrow = stanza.type === 'unavailable';
+    const borrow = BETTER_LATE.has(stanza.type);
     if (flow !== undefined && !this.#limits.take(policy, flow, direction, borrow)) {
       const verdict = refusal(overLimit[flow], policy.limits.rules[flow]);
       return this.#refuse(direction, partnerDomain, homeDomain, stanza, verdict);

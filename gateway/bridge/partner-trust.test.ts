@@ -66,7 +66,7 @@ describe('trust', () => {
 describe('the streams of a partner', () => {
   it('are as many as its policy allows, all its domains together', () => {
     const trust = trusting('[certificate]');
-    const admit = (domain: string): boolean => trust.admit(domain);
+    const admit = (domain: string): boolean => trust.admit(domain).sufficient;
     expect(['p.example', 'a.p.example', 'a.p.example', 'b.p.example'].map(admit)).toEqual([true, true, true, false]);
     trust.release('b.p.example');
     expect(admit('p.example')).toBe(false);
@@ -76,9 +76,11 @@ describe('the streams of a partner', () => {
 
   it('are none for strangers', () => {
     const { bridge } = new Border(POLICY.replace('ACCEPT', '[certificate]'));
-    expect(bridge.admitStream('stranger.example')).toBe(false);
-    expect([1, 2, 3, 4].map(() => bridge.admitStream('p.example'))).toEqual([true, true, true, false]);
+    expect(bridge.admitStream('stranger.example')).toEqual({ sufficient: false, reason: 'no-partner' });
+    const admitted = [1, 2, 3, 4].map(() => bridge.admitStream('p.example'));
+    expect(admitted.map(({ sufficient }) => sufficient)).toEqual([true, true, true, false]);
+    expect(admitted[3]).toMatchObject({ reason: 'connections-full', place: { line: expect.any(Number) } });
     bridge.releaseStream('p.example');
-    expect(bridge.admitStream('p.example')).toBe(true);
+    expect(bridge.admitStream('p.example').sufficient).toBe(true);
   });
 });

@@ -22,12 +22,14 @@ export class PartnerTrust {
     return { sufficient: false, reason: 'trust-insufficient', place };
   }
 
-  /** Counts one more stream of the partner; false where its policy allows no more. */
-  admit(domain: string): boolean {
+  /** Counts one more stream of the partner, where its policy allows one. */
+  admit(domain: string): TrustVerdict {
     const partner = this.#policies().partnerOf(domain);
-    if (partner === undefined || this.#open(partner) >= partner.limits.connections) return false;
+    if (partner === undefined) return { sufficient: false, reason: 'no-partner' };
+    const place = partner.limits.rules.connections;
+    if (this.#open(partner) >= partner.limits.connections) return { sufficient: false, reason: 'connections-full', place };
     this.#streams.set(domain, (this.#streams.get(domain) ?? 0) + 1);
-    return true;
+    return { sufficient: true, reason: 'allowed', place };
   }
 
   release(domain: string): void {

@@ -7,7 +7,7 @@ import type { Stanza } from './stanza.ts';
  * The seams between the middle and its two sides. What crosses them is plain data: an edge may one day stand in the
  * DMZ and dial in from there.
  *
- * Flow control is the same on every seam: `false` says "taken, but bring no more until {@link room} names this pair".
+ * Flow control is the same on every seam: `false` says "taken, but bring no more of this pair until there is room".
  */
 
 /** What one proof of a partner's identity found. */
@@ -33,15 +33,15 @@ export interface EdgeHost {
   isHome(domain: string): boolean;
   /** Whether this evidence suffices for this partner: its policy decides. */
   trust(domain: string, evidence: readonly Evidence[]): TrustVerdict;
-  /** Takes one of the partner's simultaneous streams; false where its policy allows no more. */
-  admitStream(domain: string): boolean;
+  /** Takes one of the partner's simultaneous streams; insufficient where its policy allows no more. */
+  admitStream(domain: string): TrustVerdict;
   releaseStream(domain: string): void;
   /** A stanza from a proven partner. */
   inbound(partnerDomain: string, homeDomain: string, stanza: Stanza): boolean;
   /** An outbound stanza that will not be delivered. */
   undeliverable(stanza: Stanza, reason: ReasonCode): void;
   /** The outbound queue of this pair takes stanzas again. */
-  room(homeDomain: string, partnerDomain: string): void;
+  roomForPartner(homeDomain: string, partnerDomain: string): void;
 }
 
 /** What the middle asks of an edge. */
@@ -59,7 +59,7 @@ export interface HomeHost {
   /** An inbound stanza that the home server will not take. */
   undeliverable(stanza: Stanza, reason: ReasonCode): void;
   /** The queue towards the home server takes stanzas of this partner again. */
-  room(partnerDomain: string): void;
+  roomForHome(partnerDomain: string): void;
 }
 
 /** What the middle asks of a home. */

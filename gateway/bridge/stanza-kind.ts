@@ -25,7 +25,8 @@ export function roleOf(stanza: Stanza): Role {
   if (name === 'message') return type === 'error' ? 'error' : 'message';
   if (name === 'iq') {
     if (stanza.id === '') return 'malformed';
-    if (type === 'get' || type === 'set') return stanza.childName === '' ? 'malformed' : 'iq-request';
+    // One payload, or servers may act on another than the one that was judged (RFC 6120 §8.2.3).
+    if (type === 'get' || type === 'set') return stanza.children === 1 ? 'iq-request' : 'malformed';
     return type === 'result' || type === 'error' ? 'iq-answer' : 'malformed';
   }
   switch (type) {

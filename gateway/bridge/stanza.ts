@@ -17,5 +17,7 @@ export interface Stanza {
   /** Namespace and local name of the first child element, '' where there is none: what an IQ is about. */
   readonly childNamespace: string;
   readonly childName: string;
+  /** Child elements in all. */
+  readonly children: number;
   readonly bytes: Buffer;
 }

@@ -33,7 +33,7 @@ const LINKS = 5_000;
 /** Links for domains under a wildcard, which the partner chooses: they go when the home server does not want them. */
 const LINKS_ON_DEMAND = 500;
 const ROUND_MS = 10_000;
-/** How long the home server is given to take what was written before we stop, ms. */
+/** How long the home server is given to take what was written before we stop, and then to close, ms. */
 const FLUSH_MS = 5_000;
 
 /** The home side over component links: one a partner domain, so that order holds and no partner delays another. */
@@ -42,7 +42,8 @@ export class ComponentHome implements Home {
   readonly #links = new Map<string, Link>();
   #round: NodeJS.Timeout | undefined;
   #closed = false;
-  #flushed: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+  #changed: (() => void) | undefined;
 
   constructor(parts: ComponentHomeParts) {
     this.#parts = parts;
@@ -86,27 +87,31 @@ export class ComponentHome implements Home {
   }
 
   /** Gives the home server time to take what is on its way, then closes; what is left comes back to its senders. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     clearInterval(this.#round);
-    if (this.queued > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, FLUSH_MS);
-        this.#flushed = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
+    await this.#until(() => this.queued === 0);
     this.#closed = true;
-    const stopping = new Fault('shutting-down');
-    const open = [...this.#links.values()].filter(({ stream }) => stream !== undefined);
-    for (const { path } of this.#links.values()) path.close();
-    if (open.length === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#flushed = () => {
-        if ([...this.#links.values()].every(({ stream }) => stream === undefined)) resolve();
+    const links = [...this.#links.values()];
+    for (const { path } of links) path.close();
+    for (const { stream } of links) stream?.close(new Fault('shutting-down'));
+    await this.#until(() => links.every(({ stream }) => stream === undefined));
+  }
+
+  /** Resolves when this holds, or when it has taken too long; looked at whenever a link took something or ended. */
+  #until(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const limit = setTimeout(resolve, FLUSH_MS);
+      this.#changed = () => {
+        if (!holds()) return;
+        clearTimeout(limit);
+        resolve();
       };
-      for (const { stream } of open) stream?.close(stopping);
+      this.#changed();
     });
   }
 
@@ -122,7 +127,7 @@ export class ComponentHome implements Home {
       {
         carrier: () => this.#connect(domain),
         undeliverable: (stanza, reason) => host.undeliverable(stanza, reason),
-        room: () => host.room(domain),
+        room: () => host.roomForHome(domain),
         unreachable: (_home, _partner, fault, retryMs) => this.#lost(domain, fault, retryMs),
         attached: () => {
           journal.note('home-linked', { partner: domain, home: options.homeDomain });
@@ -146,7 +151,7 @@ export class ComponentHome implements Home {
         stanza: (stanza) => host.outbound(domain, stanza),
         room: () => {
           link.path.pump();
-          if (this.queued === 0) this.#flushed?.();
+          this.#changed?.();
         },
         closed: (closed, fault, unconfirmed) => this.#ended(link, closed, fault, unconfirmed),
       },
@@ -168,7 +173,7 @@ export class ComponentHome implements Home {
       link.up = false;
     }
     link.path.lost(stream, unconfirmed);
-    this.#flushed?.();
+    this.#changed?.();
   }
 
   #lost(domain: string, fault: Fault | undefined, retryMs: number | undefined): void {

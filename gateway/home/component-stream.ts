@@ -20,7 +20,7 @@ export interface ComponentOptions {
   readonly secret: string;
   /** A home domain, to which the fences are addressed. */
   readonly homeDomain: string;
-  /** Unconfirmed stanzas on the link. */
+  /** Unconfirmed stanzas on the link, and at most {@link WINDOW_BYTES} of them. */
   readonly window: number;
   readonly scanner: ScannerLimits;
   readonly connectTimeoutMs: number;
@@ -36,8 +36,14 @@ export interface ComponentOwner {
 
 const STALL_MS = 60_000;
 const CLOSE_MS = 5_000;
+/** Bounds what a broken link sends again, and the memory that costs. */
+const WINDOW_BYTES = 4 * 1024 * 1024;
+/** The least time between two fences, ms: what a stanza may wait under load; the home server is near. */
+const SPACING_MS = 5;
 /** How long the home server may leave a fence unanswered, ms. */
 const FENCE_MS = 60_000;
+/** How long a partner that takes no more holds back what local users send it, ms. */
+const PATIENCE_MS = 1_000;
 const FENCE = 'drawbridge-fence-';
 
 /**
@@ -53,6 +59,8 @@ export class ComponentStream implements Carrier {
   readonly #window: Window;
   readonly #nonce = randomBytes(6).toString('hex');
   #linked = false;
+  #patience: NodeJS.Timeout | undefined;
+  #congested = false;
   #lastFence = Date.now();
 
   constructor(options: ComponentOptions, owner: ComponentOwner) {
@@ -69,7 +77,10 @@ export class ComponentStream implements Carrier {
         closed: (fault) => this.#closed(fault),
       },
     );
-    this.#window = new Window(options.window, () => this.#fence());
+    this.#window = new Window({ stanzas: options.window, bytes: WINDOW_BYTES, spacingMs: SPACING_MS }, (batch) => {
+      for (const { bytes } of batch) this.#xml.send(bytes);
+      this.#fence();
+    });
   }
 
   /** Connects and shakes hands (XEP-0114 §3). Rejects with a {@link Fault}; the link is closed then. */
@@ -82,7 +93,6 @@ export class ComponentStream implements Carrier {
       const proof = createHash('sha1').update(id).update(secret).digest('hex');
       this.#xml.send(`<handshake>${proof}</handshake>`);
       await this.#inbox.element(ns.component, 'handshake');
-      this.#linked = true;
     } catch (cause) {
       const fault = cause instanceof Fault ? cause : new Fault('internal', String(cause), { cause });
       this.#xml.close(fault);
@@ -106,11 +116,13 @@ export class ComponentStream implements Carrier {
   }
 
   send(stanza: Stanza): void {
-    this.#xml.send(stanza.bytes);
     this.#window.add(stanza);
   }
 
+  /** There is room again. */
   resume(): void {
+    this.#congested = false;
+    clearTimeout(this.#patience);
     this.#xml.wire.resume();
   }
 
@@ -124,6 +136,7 @@ export class ComponentStream implements Carrier {
   }
 
   close(fault: Fault): void {
+    this.#window.flush();
     this.#xml.close(fault);
   }
 
@@ -141,6 +154,8 @@ export class ComponentStream implements Carrier {
       throw new StreamFault('unsupported-stanza-type', 'stream-protocol', `Unexpected <${name}/>.`);
     }
     if (!this.#linked) {
+      // Stanzas may follow in the same packet.
+      if (name === 'handshake') this.#linked = true;
       this.#inbox.put(element);
       return;
     }
@@ -148,19 +163,33 @@ export class ComponentStream implements Carrier {
       throw new StreamFault('unsupported-stanza-type', 'stanza-malformed', `<${name}/> is no stanza.`);
     }
     if (name === 'iq' && this.#passed(element)) return;
-    if (!this.#owner.stanza({ ...element, name: name as StanzaName })) this.#xml.wire.pause();
+    if (!this.#owner.stanza({ ...element, name: name as StanzaName })) this.#hold();
+  }
+
+  /**
+   * Reads no further, for a while: that evens out bursts. But what is not read piles up in the home server without a
+   * bound, and the answers to our fences with it; so towards a partner that is stuck it comes back to its senders.
+   */
+  #hold(): void {
+    if (this.#congested) return;
+    this.#congested = true;
+    this.#xml.wire.pause();
+    this.#patience = setTimeout(() => this.#xml.wire.resume(), PATIENCE_MS);
   }
 
   /** An answered fence; an error answers as well as a result. */
   #passed({ id, type }: ScannedElement): boolean {
     if (!id.startsWith(FENCE) || (type !== 'result' && type !== 'error')) return false;
     const [nonce, upTo] = id.slice(FENCE.length).split('-');
-    if (nonce === this.#nonce && this.#window.confirm(Number(upTo))) this.#owner.room(this);
+    if (nonce !== this.#nonce) return false;
+    if (this.#window.confirm(Number(upTo))) this.#owner.room(this);
     return true;
   }
 
   #closed(fault: Fault | undefined): void {
     this.#inbox.fail(fault ?? new Fault('stream-error', 'The home server closed the link.'));
-    this.#owner.closed(this, fault, this.#window.close());
+    clearTimeout(this.#patience);
+    const left = this.#window.close();
+    this.#owner.closed(this, fault, this.#xml.readToEnd ? [] : left);
   }
 }

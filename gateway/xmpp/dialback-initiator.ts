@@ -1,3 +1,4 @@
+import { parse } from 'ltx';
 import { foldDomain } from '../../policies/address.ts';
 import { Fault } from '../../policies/fault.ts';
 import type { EdgeContext } from './edge-context.ts';
@@ -107,6 +108,9 @@ export class DialbackInitiator {
 /** The condition inside `<error/>`, '' where there is none. */
 function conditionOf(element: ScannedElement): string {
   if (element.type !== 'error') return '';
-  const inside = element.bytes.toString();
-  return new RegExp(`<([a-z-]+)[^>]*${ns.stanzaErrors}`).exec(inside)?.[1] ?? '';
+  const error = parse(element.bytes.toString()).getChild('error');
+  for (const child of error?.children ?? []) {
+    if (typeof child !== 'string' && child.getNS() === ns.stanzaErrors) return child.getName();
+  }
+  return '';
 }

@@ -27,6 +27,8 @@ export interface DialbackReceiverOwner {
   verify(home: string, partner: string, streamId: string, key: string): Promise<DialbackOutcome>;
   /** Takes the pair as proven; false where it could not be. */
   prove(home: string, partner: string, evidence: readonly Evidence[]): boolean;
+  /** The peer has been told so. */
+  told(home: string, partner: string): void;
 }
 
 /** Questions to authoritative servers under way for one stream: each is a connection we make at a stranger's word. */
@@ -58,6 +60,8 @@ export class DialbackReceiver {
   readonly #stream: DialbackStream;
   readonly #owner: DialbackReceiverOwner;
   readonly #pending = new Set<string>();
+  /** Pairs found valid here: domains proven on the stream, times ours. */
+  readonly #valid = new Set<string>();
   #failures = 0;
   #answers = 0;
   #closed = false;
@@ -101,11 +105,16 @@ export class DialbackReceiver {
       refuse('domain-not-home', 'item-not-found');
       return;
     }
+    // Asked again, an answer that was given costs neither a look at certificates nor a question to others.
+    if (this.#valid.has(`${home} ${partner}`)) {
+      this.#send('result', to, from, '', 'valid');
+      return;
+    }
     const certificate = this.#stream.certificateEvidence(partner);
     const { host } = this.#context;
     // XEP-0344: a certificate that suffices needs no question; this is how domains are added to an EXTERNAL stream.
     if (host.trust(partner, [certificate]).sufficient) {
-      if (this.#owner.prove(home, partner, [certificate])) this.#send('result', to, from, '', 'valid');
+      this.#accept(home, partner, { from, to, evidence: [certificate] });
       return;
     }
     const prospect = host.trust(partner, [certificate, prospectiveDialback(partner)]);
@@ -136,7 +145,7 @@ export class DialbackReceiver {
     // The policy may have changed while we asked.
     const verdict = this.#context.host.trust(partner, evidence);
     if (outcome === 'valid' && verdict.sufficient) {
-      if (this.#owner.prove(home, partner, evidence)) this.#send('result', to, from, '', 'valid');
+      this.#accept(home, partner, { from, to, evidence });
       return;
     }
     const reason = outcome === 'valid' ? verdict.reason : outcome === 'invalid' ? 'dialback-invalid' : outcome;
@@ -150,6 +159,21 @@ export class DialbackReceiver {
       this.#send('result', to, from, '', 'invalid');
       this.#stream.close();
     }
+  }
+
+  #accept(
+    home: string,
+    partner: string,
+    { from, to, evidence }: { from: string; to: string; evidence: readonly Evidence[] },
+  ): void {
+    if (!this.#owner.prove(home, partner, evidence)) {
+      this.#send('result', to, from, '', 'error', 'resource-constraint');
+      this.#note('connections-full', home, partner, '');
+      return;
+    }
+    this.#valid.add(`${home} ${partner}`);
+    this.#send('result', to, from, '', 'valid');
+    this.#owner.told(home, partner);
   }
 
   /** §2.1.3: somebody asks whether a key is ours. */
@@ -170,7 +194,7 @@ export class DialbackReceiver {
     const identity = id === '' ? '' : ` id='${escapeAttribute(id)}'`;
     const open = `<db:${name} from='${escapeAttribute(from)}' to='${escapeAttribute(to)}'${identity} type='${type}'`;
     const error = `<error type='cancel'><${condition} xmlns='${ns.stanzaErrors}'/></error>`;
-    this.#stream.xml.send(condition === '' ? `${open}/>` : `${open}>${error}</db:${name}>`);
+    this.#stream.xml.answer(condition === '' ? `${open}/>` : `${open}>${error}</db:${name}>`);
   }
 
   #note(reason: ReasonCode, home: string, partner: string, detail: string, rule?: Place): void {

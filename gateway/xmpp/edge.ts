@@ -4,11 +4,13 @@ import type { Edge } from '../bridge/ports.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import type { Resolver } from '../dns/resolver.ts';
 import type { EdgeContext } from './edge-context.ts';
-import { CLOSE_MS } from './edge-context.ts';
+import { Fences } from './fence.ts';
 import { IncomingStream } from './incoming.ts';
 import { Gate, Listener, type ListenerLimits } from './listener.ts';
 import { Liveness } from './liveness.ts';
+import type { OutgoingStream } from './outgoing.ts';
 import { OutgoingPool } from './outgoing-pool.ts';
+import type { ScannedElement } from './start-tag.ts';
 import { StreamFault } from './stream-error.ts';
 
 export interface ListenOn {
@@ -28,6 +30,8 @@ export interface XmppEdgeParts {
 
 /** How often standing streams are looked over, ms: fine enough for limits counted in minutes. */
 const ROUND_MS = 10_000;
+/** How long partners are given for each step of our stopping, ms: service managers insist after ten seconds and more. */
+const STOP_MS = 3_000;
 
 /** The XMPP edge: server-to-server streams of partners, both ways. */
 export class XmppEdge implements Edge {
@@ -35,10 +39,13 @@ export class XmppEdge implements Edge {
   readonly #gate: Gate;
   readonly #pool: OutgoingPool;
   readonly #liveness: Liveness;
+  readonly #fences = new Fences();
   readonly #incoming = new Set<IncomingStream>();
   #listeners: Listener[] = [];
   #round: NodeJS.Timeout | undefined;
-  #emptied: (() => void) | undefined;
+  #over: ((stream: IncomingStream | OutgoingStream) => void) | undefined;
+  #ceasing: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(parts: XmppEdgeParts) {
     this.#parts = parts;
@@ -47,10 +54,11 @@ export class XmppEdge implements Edge {
     this.#pool = new OutgoingPool(parts.context, {
       resolver: parts.resolver,
       random: parts.random,
-      pong: (element) => this.#liveness.pong(element),
+      fences: this.#fences,
+      pong: (element) => this.#pong(element),
       closed: (stream) => {
         this.#liveness.forget(stream);
-        this.#settle();
+        this.#over?.(stream);
       },
     });
   }
@@ -102,48 +110,82 @@ export class XmppEdge implements Edge {
   /** Policies have changed: streams whose evidence no longer suffices are closed, the others are left alone. */
   reconsider(): void {
     const { host } = this.#parts.context;
-    const fault = new StreamFault('reset', 'trust-insufficient', 'The policy has changed.');
-    for (const stream of this.#incoming) {
-      const stands = [...stream.provenDomains].every(([domain, evidence]) => host.trust(domain, evidence).sufficient);
-      if (!stands) stream.close(fault);
-    }
-    for (const stream of this.#pool.streams) {
-      if (stream.ready && !host.trust(stream.partner, stream.evidence).sufficient) stream.close(fault);
+    for (const stream of [...this.#incoming, ...this.#pool.streams]) {
+      const verdicts = [...stream.provenDomains].map(([domain, evidence]) => host.trust(domain, evidence));
+      const lost = verdicts.find(({ sufficient }) => !sufficient);
+      if (lost) stream.close(new StreamFault('reset', lost.reason, 'The policy has changed.', '', lost.place));
     }
   }
 
-  /** Accepts nothing more, flushes what streams hold, bounces what has none, and closes them all. */
-  async close(): Promise<void> {
-    clearInterval(this.#round);
+  /**
+   * Takes nothing more from partners and resolves when what they had sent is in. Our stanzas still go out, so that
+   * the home can be closed before {@link close} and loses nothing either.
+   */
+  cease(): Promise<void> {
+    this.#ceasing ??= this.#cease();
+    return this.#ceasing;
+  }
+
+  /** Flushes what streams hold, bounces what has none, and closes them all. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #cease(): Promise<void> {
     for (const listener of this.#listeners) listener.close();
     this.#listeners = [];
+    this.#pool.wane();
+    await this.#end([...this.#incoming, ...[...this.#pool.streams].filter(({ bidi }) => bidi)]);
+  }
+
+  async #close(): Promise<void> {
+    await this.cease();
+    await this.#pool.drain(STOP_MS);
     this.#pool.close();
-    const streams = [...this.#incoming, ...this.#pool.streams];
-    if (streams.length === 0) return;
-    const emptied = new Promise<void>((resolve) => {
-      this.#emptied = resolve;
-    });
+    await this.#end([...this.#incoming, ...this.#pool.streams]);
+    clearInterval(this.#round);
+  }
+
+  /** Closes these streams and resolves when they are gone: dropped, where their peers take too long. */
+  async #end(streams: readonly (IncomingStream | OutgoingStream)[]): Promise<void> {
+    const left = new Set(streams);
+    if (left.size === 0) return;
     const stopping = new Fault('shutting-down');
+    const ended = new Promise<void>((resolve) => {
+      this.#over = (stream) => {
+        if (left.delete(stream) && left.size === 0) resolve();
+      };
+    });
+    const limit = setTimeout(() => {
+      for (const stream of left) stream.xml.destroy(stopping);
+    }, STOP_MS);
     for (const stream of streams) stream.close(stopping);
-    const timer = setTimeout(() => {
-      for (const stream of [...this.#incoming, ...this.#pool.streams]) stream.xml.destroy(stopping);
-    }, CLOSE_MS);
-    await emptied;
-    clearTimeout(timer);
+    await ended;
+    clearTimeout(limit);
   }
 
   #accept(socket: Socket, direct: boolean): void {
+    if (this.#ceasing) {
+      socket.destroy();
+      return;
+    }
     const stream = new IncomingStream(socket, direct, this.#parts.context, {
       verify: (home, partner, id, key) => this.#pool.verify(home, partner, id, key),
       adopt: (home, partner, adopted) => this.#pool.adopt(home, partner, adopted),
-      pong: (element) => this.#liveness.pong(element),
+      fences: this.#fences,
+      pong: (element) => this.#pong(element),
       room: (carrier) => this.#pool.pump(carrier),
-      closed: (closed, fault) => this.#closed(closed, fault),
+      closed: (closed, fault, left) => this.#closed(closed, fault, left),
     });
     this.#incoming.add(stream);
   }
 
-  #closed(stream: IncomingStream, fault: Fault | undefined): void {
+  #pong(element: ScannedElement): boolean {
+    return this.#fences.pong(element) || this.#liveness.pong(element);
+  }
+
+  #closed(stream: IncomingStream, fault: Fault | undefined, left: readonly Stanza[]): void {
     this.#incoming.delete(stream);
     const { journal } = this.#parts.context;
     const facts = { ...stream.facts(), detail: fault?.message };
@@ -151,12 +193,8 @@ export class XmppEdge implements Edge {
       const condition = fault instanceof StreamFault ? fault.condition : undefined;
       journal.refuse('stream-refused', fault.code, { ...facts, condition, rule: fault.place });
     } else journal.note('stream-closed', { ...facts, reason: fault?.code });
-    this.#pool.lost(stream, []);
-    this.#settle();
-  }
-
-  #settle(): void {
-    if (this.#incoming.size === 0 && this.#pool.streams.size === 0) this.#emptied?.();
+    this.#pool.lost(stream, left);
+    this.#over?.(stream);
   }
 
   #lookOver(now: number): void {

@@ -8,7 +8,9 @@ import { CLOSE_MS, type EdgeContext, newStreamId, STALL_MS, UNPROVEN_ELEMENT_BYT
 import type { DialbackOutcome } from './evidence/dialback.ts';
 import { prospectiveDialback } from './evidence/dialback.ts';
 import { exceeds, featuresXml, offer, readBidiMaxBytes } from './features.ts';
+import type { Fences } from './fence.ts';
 import { ns } from './namespaces.ts';
+import type { Receipts } from './receipts.ts';
 import { StanzaIntake } from './stanza-intake.ts';
 import type { ScannedElement, StreamHeader } from './start-tag.ts';
 import { StreamFault } from './stream-error.ts';
@@ -22,8 +24,10 @@ export interface IncomingOwner {
   adopt(home: string, partner: string, stream: IncomingStream): void;
   /** An answer to a liveness probe of ours; true where it was one. */
   pong(element: ScannedElement): boolean;
+  readonly fences: Fences;
   room(stream: IncomingStream): void;
-  closed(stream: IncomingStream, fault: Fault | undefined): void;
+  /** The stream is over, and `left`, in order, is what the peer has not taken. */
+  closed(stream: IncomingStream, fault: Fault | undefined, left: readonly Stanza[]): void;
 }
 
 /** RFC 6120 §6.4.5 allows two to five tries. */
@@ -45,6 +49,7 @@ export class IncomingStream {
   /** The domain the peer says it is; proof is another matter. */
   claimed = '';
   bidi = false;
+  #receipts: Receipts | undefined;
   #lastSent = 0;
   #peerMaxBytes = 0;
   readonly #context: EdgeContext;
@@ -69,6 +74,7 @@ export class IncomingStream {
       {
         contentNamespace: ns.server,
         limits: { ...options.scanner, elementBytes: UNPROVEN_ELEMENT_BYTES },
+        allowance: options.unprovenBytes,
         stallMs: STALL_MS,
         closeMs: CLOSE_MS,
       },
@@ -90,9 +96,13 @@ export class IncomingStream {
     this.#dialback = new DialbackReceiver(context, this, {
       verify: (home, partner, id, key) => owner.verify(home, partner, id, key),
       prove: (home, partner, evidence) => this.#prove(home, partner, evidence),
+      told: (home, partner) => this.#carry(home, partner),
     });
     this.#deadline = setTimeout(() => {
-      this.xml.fail(new StreamFault('connection-timeout', 'stream-timeout', 'Not proven in time.'));
+      const late = new StreamFault('connection-timeout', 'stream-timeout', 'Not proven in time.');
+      // RFC 6120 §5.4.3.2: a handshake that fails ends without a word.
+      if (this.#shakingHands) this.xml.destroy(late);
+      else this.xml.fail(late);
     }, options.authTimeoutMs);
     if (direct) this.#secure(true);
   }
@@ -132,11 +142,12 @@ export class IncomingStream {
       return;
     }
     this.#lastSent = Date.now();
-    this.xml.send(stanza.bytes);
+    if (this.#receipts) this.#receipts.send(stanza);
+    else this.xml.send(stanza.bytes);
   }
 
   get full(): boolean {
-    return this.xml.wire.full;
+    return this.xml.wire.full || this.#receipts?.full === true;
   }
 
   get open(): boolean {
@@ -144,6 +155,7 @@ export class IncomingStream {
   }
 
   close(fault?: Fault): void {
+    this.#receipts?.flush();
     if (fault instanceof StreamFault) this.xml.fail(fault);
     else this.xml.close(fault);
   }
@@ -167,6 +179,7 @@ export class IncomingStream {
     else if (this.#context.options.tlsRequired && !this.secured) {
       throw new StreamFault('policy-violation', 'tls-unavailable', 'A stream without version can have no TLS.');
     }
+    if (this.#authenticated !== '') this.#carry(this.home, this.#authenticated);
   }
 
   #offers(): string[] {
@@ -199,9 +212,6 @@ export class IncomingStream {
     if (namespace === ns.server) {
       this.#intake.take(element);
       return;
-    }
-    if (this.#proven.size === 0 && this.xml.bytesRead > this.#context.options.unprovenBytes) {
-      throw new StreamFault('policy-violation', 'stanza-too-big', 'Too much was sent before the proof.');
     }
     if (namespace === ns.tls && element.name === 'starttls') this.#starttls();
     else if (namespace === ns.sasl) this.#sasl(element);
@@ -242,7 +252,9 @@ export class IncomingStream {
     secureAsServer(this.xml, { context, contextFor, direct }, (secured) => {
       this.#secured = secured;
       this.#shakingHands = false;
+      // RFC 6120 §5.4.3.3: what was said in clear counts for nothing.
       this.claimed = '';
+      this.bidi = false;
     });
     this.#shakingHands = true;
     this.xml.restart();
@@ -301,14 +313,17 @@ export class IncomingStream {
   /** A domain of the peer is proven towards a home domain. False where the partner may have no further stream. */
   #prove(home: string, partner: string, evidence: readonly Evidence[]): boolean {
     if (!this.#proven.has(partner)) {
-      if (this.#proven.size >= PROVEN_DOMAINS || !this.#context.host.admitStream(partner)) {
-        this.xml.fail(new StreamFault('resource-constraint', 'connections-full'));
+      if (this.#proven.size >= PROVEN_DOMAINS) return false;
+      const { sufficient, reason, place } = this.#context.host.admitStream(partner);
+      if (!sufficient) {
+        const fault = new StreamFault('resource-constraint', reason, undefined, '', place);
+        if (this.#proven.size === 0) this.xml.fail(fault);
         return false;
       }
       this.#proven.set(partner, evidence);
     }
     clearTimeout(this.#deadline);
-    this.xml.elementBytes = this.#context.options.scanner.elementBytes;
+    this.xml.trusted(this.#context.options.scanner.elementBytes);
     this.#context.journal.note('stream-proven', {
       ...this.facts(),
       partner,
@@ -317,8 +332,14 @@ export class IncomingStream {
       tls: this.#secured?.version,
       cipher: this.#secured?.cipher,
     });
-    if (this.bidi && home !== '') this.#owner.adopt(home, partner, this);
     return true;
+  }
+
+  /** The peer knows that it is proven: only now may stanzas of ours follow (XEP-0288 §3). */
+  #carry(home: string, partner: string): void {
+    if (!this.bidi || home === '') return;
+    this.#receipts ??= this.#owner.fences.raise(this.xml, { home, partner }, () => this.#owner.room(this));
+    this.#owner.adopt(home, partner, this);
   }
 
   facts(): { address: string; partner: string; home: string; direction: 'inbound' } {
@@ -329,7 +350,10 @@ export class IncomingStream {
     clearTimeout(this.#deadline);
     this.#dialback.close();
     for (const partner of this.#proven.keys()) this.#context.host.releaseStream(partner);
-    this.#owner.closed(this, this.#shakingHands ? new Fault('tls-failed', fault?.message) : fault);
+    const why = this.#shakingHands ? new Fault('tls-failed', fault?.message) : fault;
+    const over = (left: readonly Stanza[]): void => this.#owner.closed(this, why, left);
+    if (this.#receipts) this.#receipts.close(this.xml.readToEnd, over);
+    else over([]);
   }
 }
 

@@ -91,6 +91,8 @@ export class Listener {
         reject(new Fault('listen-failed', `Cannot listen on ${host}:${port}: ${cause.message}`, { cause, remedy }));
       });
       this.#server.listen({ host, port }, () => {
+        // From here on an error is a connection that could not be accepted (too many open files, say).
+        this.#server.on('error', ignore);
         const bound = this.#server.address();
         resolve(typeof bound === 'object' && bound ? { host: bound.address, port: bound.port } : { host, port });
       });

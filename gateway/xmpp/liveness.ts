@@ -12,18 +12,14 @@ import { escapeAttribute } from './xml.ts';
 const ANSWER_MS = 60_000;
 const ID = 'drawbridge-ping-';
 
-interface Probe {
-  readonly stream: OutgoingStream;
-  readonly sentAt: number;
-}
-
 /**
  * Watches over streams that stand: closes the idle, probes the silent, drops the dead, and ends those whose proof has
  * run out (RFC 6120 §4.6, §13.7.2.3).
  */
 export class Liveness {
   readonly #options: XmppEdgeOptions;
-  readonly #probes = new Map<string, Probe>();
+  /** Streams whose XEP-0199 ping is under way, by its id. */
+  readonly #probes = new Map<string, OutgoingStream>();
   readonly #probed = new Map<OutgoingStream, number>();
 
   constructor(options: XmppEdgeOptions) {
@@ -33,10 +29,12 @@ export class Liveness {
   /** Takes an answer to a probe, wherever it arrived; true where it was one. */
   pong({ id, type }: ScannedElement): boolean {
     if (!id.startsWith(ID) || (type !== 'result' && type !== 'error')) return false;
-    const probe = this.#probes.get(id);
-    if (probe !== undefined) {
+    const stream = this.#probes.get(id);
+    if (stream !== undefined) {
       this.#probes.delete(id);
-      this.#probed.delete(probe.stream);
+      this.#probed.delete(stream);
+      // It came on another stream, and is a sign of life of this one.
+      stream.xml.lastRead = Date.now();
     }
     return true;
   }
@@ -56,13 +54,13 @@ export class Liveness {
       stream.close(new Fault('stream-idle', 'Nothing to carry.'));
     else if (probedAt === undefined) {
       if (now - stream.xml.lastRead > this.#options.keepAliveMs) this.#probe(stream, now);
-    } else if (stream.xml.lastRead > probedAt) this.#probed.delete(stream);
+    } else if (stream.xml.lastRead >= probedAt) this.#probed.delete(stream);
     else if (now - probedAt > ANSWER_MS) stream.xml.destroy(new Fault('stream-idle', 'The peer answers no probe.'));
   }
 
   forget(stream: OutgoingStream): void {
     this.#probed.delete(stream);
-    for (const [id, probe] of this.#probes) if (probe.stream === stream) this.#probes.delete(id);
+    for (const [id, probed] of this.#probes) if (probed === stream) this.#probes.delete(id);
   }
 
   #probe(stream: OutgoingStream, now: number): void {
@@ -70,7 +68,7 @@ export class Liveness {
     if (stream.probe()) return;
     // XEP-0199, domain to domain; on a one-way stream the answer comes on the peer's own.
     const id = `${ID}${randomBytes(12).toString('hex')}`;
-    this.#probes.set(id, { stream, sentAt: now });
+    this.#probes.set(id, stream);
     const [from, to] = [escapeAttribute(stream.home), escapeAttribute(stream.partner)];
     stream.xml.send(`<iq type='get' id='${id}' from='${from}' to='${to}'><ping xmlns='${ns.ping}'/></iq>`);
   }

@@ -1,13 +1,17 @@
 import type { Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { Fault } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import type { Endpoint } from '../dns/locate.ts';
 import { locateXmppServer } from '../dns/locate.ts';
 import type { Resolver } from '../dns/resolver.ts';
+import { DomainReader } from './domain-reader.ts';
 import type { EdgeContext } from './edge-context.ts';
 import type { DialbackOutcome } from './evidence/dialback.ts';
 import { prospectiveDialback } from './evidence/dialback.ts';
+import { exceeds } from './features.ts';
+import type { Fences } from './fence.ts';
 import type { IncomingStream } from './incoming.ts';
 import { OutgoingStream } from './outgoing.ts';
 import { type Carrier, OutboundPath } from './path.ts';
@@ -20,6 +24,7 @@ export interface PoolOptions {
   readonly random: () => number;
   /** An answer to a liveness probe; true where it was one. */
   readonly pong: (element: ScannedElement) => boolean;
+  readonly fences: Fences;
   readonly closed: (stream: OutgoingStream) => void;
 }
 
@@ -27,8 +32,12 @@ export interface PoolOptions {
 const PATHS = 10_000;
 /** Connections being set up at once; further ones fail at once and are tried again later. */
 const CONNECTING = 256;
+/** Between two looks at whether the queues have drained, ms. */
+const LOOK_MS = 20;
 /** Verifications under way at once: each is a connection made at a stranger's word. */
 const VERIFYING = 64;
+/** Of them, for one domain: the questions about one whose server does not answer leave room for the others. */
+const VERIFYING_EACH = 8;
 
 /** All streams that we open: finds, shares and replaces them under the ordered paths of each pair of domains. */
 export class OutgoingPool {
@@ -38,11 +47,13 @@ export class OutgoingPool {
   readonly #streams = new Set<OutgoingStream>();
   readonly #endpoints = new WeakMap<OutgoingStream, Endpoint>();
   readonly #users = new Map<Carrier, Set<OutboundPath>>();
-  readonly #connecting = new Map<string, Promise<OutgoingStream>>();
+  readonly #connecting = new Map<string, Promise<Carrier>>();
   readonly #sessions = new SessionCache();
   readonly #closing = new AbortController();
+  #waning = false;
   #connections = 0;
-  #verifying = 0;
+  /** Verifications under way, by the domain they are about. */
+  readonly #verifying: string[] = [];
 
   constructor(context: EdgeContext, options: PoolOptions) {
     this.#context = context;
@@ -60,9 +71,11 @@ export class OutgoingPool {
   }
 
   send(home: string, partner: string, stanza: Stanza): boolean {
-    const path = this.#path(home, partner);
+    const { host, options } = this.#context;
+    const tooBig = exceeds(stanza, options.scanner.elementBytes);
+    const path = tooBig ? undefined : this.#path(home, partner);
     if (path !== undefined) return path.send(stanza);
-    this.#context.host.undeliverable(stanza, 'queue-full');
+    host.undeliverable(stanza, tooBig ? 'stanza-too-big' : 'queue-full');
     return true;
   }
 
@@ -80,7 +93,8 @@ export class OutgoingPool {
   lost(carrier: Carrier, unconfirmed: readonly Stanza[]): void {
     const users = this.#users.get(carrier) ?? [];
     this.#users.delete(carrier);
-    const byPair = unconfirmed.length === 0 ? new Map() : Map.groupBy(unconfirmed, pairOf);
+    const domains = new DomainReader();
+    const byPair = Map.groupBy(unconfirmed, ({ from, to }) => `${domains.of(from)} ${domains.of(to)}`);
     for (const path of users) {
       const key = `${path.home} ${path.partner}`;
       path.lost(carrier, byPair.get(key) ?? []);
@@ -91,10 +105,13 @@ export class OutgoingPool {
 
   /** Asks the authoritative server of a domain about a dialback key (XEP-0220 §2.1.2), never on the stream it came on. */
   async verify(home: string, partner: string, streamId: string, key: string): Promise<DialbackOutcome> {
-    const standing = [...this.#streams].find((stream) => stream.partner === partner && stream.open);
+    const standing = [...this.#streams].find(
+      (stream) => stream.partner === partner && stream.purpose === 'traffic' && stream.open,
+    );
     if (standing) return standing.verify(home, streamId, key);
-    if (this.#verifying >= VERIFYING) return 'connections-full';
-    this.#verifying++;
+    const here = this.#verifying.filter((domain) => domain === partner).length;
+    if (this.#verifying.length >= VERIFYING || here >= VERIFYING_EACH) return 'connections-full';
+    this.#verifying.push(partner);
     try {
       const stream = await this.#connect(home, partner, 'verify');
       const outcome = await stream.verify(home, streamId, key);
@@ -103,7 +120,7 @@ export class OutgoingPool {
     } catch (error) {
       return error instanceof Fault ? error.code : 'internal';
     } finally {
-      this.#verifying--;
+      this.#verifying.splice(this.#verifying.indexOf(partner), 1);
     }
   }
 
@@ -115,6 +132,18 @@ export class OutgoingPool {
   /** Drops paths that nobody uses. */
   sweep(): void {
     for (const [key, path] of this.#paths) if (path.idle) this.#paths.delete(key);
+  }
+
+  /** The edge is about to close: only pairs that have a stream go on, and on no new one do partners send. */
+  wane(): void {
+    this.#waning = true;
+    for (const path of this.#paths.values()) path.wane();
+  }
+
+  /** Resolves when nothing waits any more, or after `limitMs`. */
+  async drain(limitMs: number): Promise<void> {
+    const end = Date.now() + limitMs;
+    while (this.queued > 0 && Date.now() < end) await setTimeout(LOOK_MS);
   }
 
   /** Takes nothing more, bounces what waits; streams are closed by the edge once they are flushed. */
@@ -136,7 +165,7 @@ export class OutgoingPool {
       {
         carrier: () => this.#carrier(home, partner),
         undeliverable: (stanza, reason) => host.undeliverable(stanza, reason),
-        room: () => host.room(home, partner),
+        room: () => host.roomForPartner(home, partner),
         unreachable: (_home, _partner, fault, retryMs) =>
           journal.refuse('partner-unreachable', fault.code, {
             home,
@@ -153,21 +182,25 @@ export class OutgoingPool {
       options.queue,
     );
     this.#paths.set(key, path);
+    if (this.#waning) path.close();
     return path;
   }
 
   async #carrier(home: string, partner: string): Promise<Carrier> {
     // A stream to this partner that is just being set up for another of our domains may serve both.
-    await this.#connecting.get(partner)?.catch(() => undefined);
-    const shared = await this.#share(home, partner);
-    if (shared !== undefined) return shared;
-    const connecting = this.#connect(home, partner, 'traffic');
-    this.#connecting.set(partner, connecting);
+    const other = this.#connecting.get(partner);
+    if (other !== undefined) await other.catch(() => undefined);
+    const found = this.#find(home, partner);
+    this.#connecting.set(partner, found);
     const forget = (): void => {
-      if (this.#connecting.get(partner) === connecting) this.#connecting.delete(partner);
+      if (this.#connecting.get(partner) === found) this.#connecting.delete(partner);
     };
-    connecting.then(forget, forget);
-    return connecting;
+    found.then(forget, forget);
+    return found;
+  }
+
+  async #find(home: string, partner: string): Promise<Carrier> {
+    return (await this.#share(home, partner)) ?? (await this.#connect(home, partner, 'traffic'));
   }
 
   /** Adds the pair to a stream that stands, XEP-0220 §2.7; undefined where none takes it. */
@@ -229,12 +262,13 @@ export class OutgoingPool {
     { home, partner, purpose }: { home: string; partner: string; purpose: 'traffic' | 'verify' },
     signal: AbortSignal,
   ): Promise<OutgoingStream> {
-    const target = { home, partner, purpose, tls: endpoint.tls };
+    const target = { home, partner, purpose, tls: endpoint.tls, bidi: this.#context.options.bidi && !this.#waning };
     const stream = new OutgoingStream(socket, target, this.#context, {
       sessions: this.#sessions,
+      fences: this.#options.fences,
       pong: (element) => this.#options.pong(element),
       room: (carrier) => this.pump(carrier),
-      closed: (carrier, fault, unconfirmed) => this.#closed(carrier, fault, unconfirmed),
+      closed: (carrier, fault, left) => this.#closed(carrier, fault, left),
     });
     // Kept from the start: whatever ends the edge must end this stream too.
     this.#streams.add(stream);
@@ -243,20 +277,11 @@ export class OutgoingPool {
     return stream;
   }
 
-  #closed(stream: OutgoingStream, fault: Fault | undefined, unconfirmed: readonly Stanza[]): void {
+  #closed(stream: OutgoingStream, fault: Fault | undefined, left: readonly Stanza[]): void {
     this.#streams.delete(stream);
     const reason: ReasonCode | undefined = fault?.code;
     this.#context.journal.note('stream-closed', { ...stream.facts(), reason, detail: fault?.message });
-    this.lost(stream, unconfirmed);
+    this.lost(stream, left);
     this.#options.closed(stream);
   }
-}
-
-function pairOf(stanza: Stanza): string {
-  return `${domainOf(stanza.from)} ${domainOf(stanza.to)}`;
-}
-
-function domainOf(address: string): string {
-  const bare = address.split('/', 1)[0] ?? '';
-  return bare.slice(bare.indexOf('@') + 1).toLowerCase();
 }

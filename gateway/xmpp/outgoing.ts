@@ -3,26 +3,30 @@ import { Fault } from '../../policies/fault.ts';
 import type { Evidence } from '../bridge/ports.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import { DialbackInitiator } from './dialback-initiator.ts';
-import { CLOSE_MS, type EdgeContext, STALL_MS } from './edge-context.ts';
+import { CLOSE_MS, type EdgeContext, STALL_MS, UNPROVEN_ELEMENT_BYTES } from './edge-context.ts';
 import { dialbackEvidence } from './evidence/dialback.ts';
 import { exceeds, noFeatures, offer, type PeerFeatures, readFeatures } from './features.ts';
+import type { Fences } from './fence.ts';
 import { Inbox } from './inbox.ts';
 import { ns } from './namespaces.ts';
+import type { Receipts } from './receipts.ts';
 import type { SessionCache } from './session-cache.ts';
 import { StanzaIntake } from './stanza-intake.ts';
 import type { ScannedElement, StreamHeader } from './start-tag.ts';
 import { StreamFault } from './stream-error.ts';
+import { StreamManagement } from './stream-management.ts';
 import { type Secured, secureAsClient } from './tls.ts';
-import { Window } from './window.ts';
 import { XmlStream } from './xml-stream.ts';
 
 /** What an outgoing stream needs of the edge around it. */
 export interface OutgoingOwner {
   readonly sessions: SessionCache;
+  readonly fences: Fences;
   pong(element: ScannedElement): boolean;
   /** The stream takes more, or was confirmed to have taken some. */
   room(stream: OutgoingStream): void;
-  closed(stream: OutgoingStream, fault: Fault | undefined, unconfirmed: Stanza[]): void;
+  /** The stream is over, and `left`, in order, is what the peer has not taken. */
+  closed(stream: OutgoingStream, fault: Fault | undefined, left: readonly Stanza[]): void;
 }
 
 export interface Target {
@@ -31,10 +35,9 @@ export interface Target {
   readonly tls: 'direct' | 'starttls';
   /** `traffic` proves us to the peer; `verify` only asks about a dialback key. */
   readonly purpose: 'traffic' | 'verify';
+  /** Whether the peer may send stanzas on it too (XEP-0288). */
+  readonly bidi: boolean;
 }
-
-/** Unconfirmed stanzas a stream may carry under stream management before it waits: bounds what a break sends again. */
-const WINDOW = 2000;
 
 /** A stream that we open to a partner's server: TLS, its identity, then ours by EXTERNAL or dialback, then stanzas. */
 export class OutgoingStream {
@@ -42,8 +45,8 @@ export class OutgoingStream {
   readonly partner: string;
   readonly home: string;
   readonly address: string;
+  readonly purpose: Target['purpose'];
   features: PeerFeatures = noFeatures;
-  evidence: readonly Evidence[] = [];
   /** Whether stanzas may flow back on this stream (XEP-0288). */
   bidi = false;
   ready = false;
@@ -53,13 +56,14 @@ export class OutgoingStream {
   readonly #inbox = new Inbox();
   readonly #dialback: DialbackInitiator;
   readonly #intake: StanzaIntake;
-  /** Partner domains this stream reaches, with the home domains authorized towards each. */
+  /** What proved the partner domains this stream leads to. */
+  readonly #proven = new Map<string, readonly Evidence[]>();
+  /** Partner domains to which stanzas may be sent, with the home domains authorized towards each. */
   readonly #pairs = new Map<string, Set<string>>();
   #peer: StreamHeader | undefined;
   #secured: Secured | undefined;
-  #window: Window | undefined;
-  #finishing: { fault: Fault | undefined } | undefined;
-  #handled = 0;
+  #management: StreamManagement | undefined;
+  #receipts: Receipts | undefined;
   #lastSent = Date.now();
 
   constructor(socket: Socket, target: Target, context: EdgeContext, owner: OutgoingOwner) {
@@ -68,10 +72,17 @@ export class OutgoingStream {
     this.#target = target;
     this.partner = target.partner;
     this.home = target.home;
+    this.purpose = target.purpose;
     this.address = socket.remoteAddress ?? '';
     this.xml = new XmlStream(
       socket,
-      { contentNamespace: ns.server, limits: context.options.scanner, stallMs: STALL_MS, closeMs: CLOSE_MS },
+      {
+        contentNamespace: ns.server,
+        limits: { ...context.options.scanner, elementBytes: UNPROVEN_ELEMENT_BYTES },
+        allowance: context.options.unprovenBytes,
+        stallMs: STALL_MS,
+        closeMs: CLOSE_MS,
+      },
       {
         header: (header) => this.#inbox.put(header),
         element: (element) => this.#element(element),
@@ -81,12 +92,13 @@ export class OutgoingStream {
     );
     this.xml.prepareHeader({ from: target.home, to: target.partner, version: '1.0' });
     this.#dialback = new DialbackInitiator(context, this.xml, () => this.#peer?.id ?? '');
-    const pairs = this.#pairs;
+    const proven = this.#proven;
     this.#intake = new StanzaIntake(this.xml, context.host, {
       get anyProven() {
-        return pairs.size > 0;
+        return proven.size > 0;
       },
-      isProven: (domain) => this.bidi && pairs.has(domain),
+      // The peer is proven before we are; its first stanza may come in one packet with what proves us (XEP-0288 §3).
+      isProven: (domain) => this.bidi && proven.has(domain),
       pong: (element) => owner.pong(element),
     });
   }
@@ -99,6 +111,7 @@ export class OutgoingStream {
     const abort = (): void => this.xml.destroy(new Fault('stream-timeout', 'The negotiation took too long.'));
     signal.addEventListener('abort', abort, { once: true });
     try {
+      signal.throwIfAborted();
       await this.#negotiate();
     } catch (error) {
       const fault = error instanceof Fault ? error : new Fault('internal', String(error), { cause: error });
@@ -120,12 +133,13 @@ export class OutgoingStream {
       await this.#starttls();
       features = await this.#openStream();
     }
-    this.#judge();
-    if (this.#target.purpose === 'verify') {
+    this.#proven.set(this.partner, this.#judge(this.partner));
+    this.xml.trusted(options.scanner.elementBytes);
+    if (this.purpose === 'verify') {
       this.ready = true;
       return;
     }
-    if (options.bidi && features.bidi) {
+    if (this.#target.bidi && features.bidi) {
       this.xml.send(`<bidi xmlns='${ns.bidi}'>${offer.limits(options.scanner.elementBytes, options.idleMs)}</bidi>`);
       this.bidi = true;
     }
@@ -136,7 +150,7 @@ export class OutgoingStream {
       await this.#dialback.authorize(this.home, this.partner, options.authTimeoutMs);
     }
     this.#authorized(this.home, this.partner);
-    if (this.features.sm) this.#enableStreamManagement();
+    this.#receipts = this.#askForReceipts();
     this.ready = true;
   }
 
@@ -161,31 +175,35 @@ export class OutgoingStream {
   }
 
   async #secure(direct: boolean): Promise<void> {
-    const { certificates } = this.#context;
+    const { certificates, proof } = this.#context;
     const context = certificates.contextFor(this.home);
     if (context === undefined)
       throw new Fault('certificate-unusable', `No certificate is configured for ${this.home}.`);
     const { sessions } = this.#owner;
     const key = `${this.home} ${certificates.fingerprintFor(this.home)} ${this.partner}`;
+    const known = sessions.get(key);
     this.#secured = await secureAsClient(this.xml, {
       context,
       serverName: this.partner,
       direct,
-      session: sessions.get(key),
+      // Only while what it was made with still proves the partner: a renewed certificate shows in a full handshake.
+      session: known && proof.evidence(this.partner, known.chain).holds ? known : undefined,
       onSession: (session) => sessions.put(key, session),
     });
     this.xml.restart();
   }
 
-  /** RFC 6120 §13.7.2: who answered? Its certificate says, or, where policy is content with dialback, DNS did. */
-  #judge(): void {
-    const { host, proof } = this.#context;
-    const certificate = proof.evidence(this.partner, this.#secured?.chain ?? []);
-    this.evidence = [certificate];
-    if (host.trust(this.partner, this.evidence).sufficient) return;
-    this.evidence = [certificate, dialbackEvidence(this.partner, 'valid', 'DNS named this server.')];
-    const verdict = host.trust(this.partner, this.evidence);
-    if (verdict.sufficient) return;
+  /**
+   * RFC 6120 §13.7.2: who answered? Its certificate says, or, where policy is content with dialback, DNS did.
+   * Throws a {@link Fault} where neither suffices.
+   */
+  #judge(domain: string): readonly Evidence[] {
+    const { host } = this.#context;
+    const certificate = this.certificateEvidence(domain);
+    if (host.trust(domain, [certificate]).sufficient) return [certificate];
+    const evidence = [certificate, dialbackEvidence(domain, 'valid', 'DNS named this server.')];
+    const verdict = host.trust(domain, evidence);
+    if (verdict.sufficient) return evidence;
     const reason = certificate.holds || verdict.reason === 'no-partner' ? verdict.reason : certificate.reason;
     throw new Fault(reason, certificate.detail, { place: verdict.place });
   }
@@ -209,19 +227,24 @@ export class OutgoingStream {
   }
 
   get open(): boolean {
-    return this.ready && this.xml.open && this.#finishing === undefined;
+    return this.ready && this.xml.open;
   }
 
   get full(): boolean {
-    return this.xml.wire.full || this.#window?.full === true;
+    return this.xml.wire.full || this.#receipts?.full === true;
   }
 
   get lastStanza(): number {
     return Math.max(this.#lastSent, this.#intake.lastStanza);
   }
 
+  get provenDomains(): ReadonlyMap<string, readonly Evidence[]> {
+    return this.#proven;
+  }
+
   get provenUntil(): number {
-    return Math.min(...this.evidence.map(({ notAfter }) => notAfter ?? Number.POSITIVE_INFINITY));
+    const ends = [...this.#proven.values()].flat().map(({ notAfter }) => notAfter ?? Number.POSITIVE_INFINITY);
+    return Math.min(Number.POSITIVE_INFINITY, ...ends);
   }
 
   /** Peer certificate evidence for a further domain (RFC 7712 §4.4.2). */
@@ -231,7 +254,7 @@ export class OutgoingStream {
 
   /** Whether the peer takes further pairs by dialback on this stream (XEP-0220 §2.7). */
   get multiplexes(): boolean {
-    return this.open && this.features.dialbackErrors;
+    return this.open && this.purpose === 'traffic' && this.features.dialbackErrors;
   }
 
   carries(home: string, partner: string): boolean {
@@ -240,6 +263,7 @@ export class OutgoingStream {
 
   /** Authorizes a further pair on this stream, XEP-0220 §2.7. Rejects with a {@link Fault}. */
   async authorize(home: string, partner: string): Promise<void> {
+    if (!this.#proven.has(partner)) this.#proven.set(partner, this.#judge(partner));
     await this.#dialback.authorize(home, partner, this.#context.options.authTimeoutMs);
     this.#authorized(home, partner);
   }
@@ -255,8 +279,8 @@ export class OutgoingStream {
       return;
     }
     this.#lastSent = Date.now();
-    this.xml.send(stanza.bytes);
-    this.#window?.add(stanza);
+    if (this.#receipts) this.#receipts.send(stanza);
+    else this.xml.send(stanza.bytes);
   }
 
   unblock(pair: string): void {
@@ -265,19 +289,14 @@ export class OutgoingStream {
 
   /** Probes a silent peer; false where the stream itself has no way to ask. */
   probe(): boolean {
-    if (this.#window === undefined) return false;
-    this.xml.send(`<r xmlns='${ns.sm}'/>`);
-    return true;
+    return this.#receipts?.probe() === true;
   }
 
-  /** Closes; a graceful close first lets the peer confirm what it has got, where it can. */
+  /** Closes; a peer that answers a graceful close has read everything (RFC 6120 §4.4). */
   close(fault?: Fault): void {
+    this.#receipts?.flush();
     if (fault instanceof StreamFault) this.xml.fail(fault);
-    else if (this.#window === undefined || this.#window.pending === 0) this.xml.close(fault);
-    else if (this.#finishing === undefined) {
-      this.#finishing = { fault };
-      this.xml.send(`<r xmlns='${ns.sm}'/>`);
-    }
+    else this.xml.close(fault);
   }
 
   facts(): { address: string; partner: string; home: string; direction: 'outbound' } {
@@ -291,7 +310,9 @@ export class OutgoingStream {
       ...this.facts(),
       partner,
       home,
-      evidence: this.evidence.map(({ proof, holds, reason, detail }) => ({ proof, holds, reason, detail })),
+      evidence: this.#proven
+        .get(partner)
+        ?.map(({ proof, holds, reason, detail }) => ({ proof, holds, reason, detail })),
       tls: this.#secured?.version,
       cipher: this.#secured?.cipher,
       resumed: this.#secured?.resumed,
@@ -301,10 +322,10 @@ export class OutgoingStream {
   #element(element: ScannedElement): void {
     const { namespace, name } = element;
     if (namespace === ns.server) {
-      this.#handled++;
+      this.#management?.took();
       this.#intake.take(element);
     } else if (namespace === ns.dialback) this.#dialback.element(element);
-    else if (namespace === ns.sm) this.#streamManagement(element);
+    else if (namespace === ns.sm) this.#management?.element(element);
     else if (this.ready) throw new StreamFault('unsupported-stanza-type', 'stream-protocol', `Unexpected <${name}/>.`);
     else {
       // TLS begins right behind this element; no later byte of it may be read as XML.
@@ -313,35 +334,20 @@ export class OutgoingStream {
     }
   }
 
-  /** XEP-0198 §3, for its acknowledgements: they tell what to send again when the stream breaks. */
-  #enableStreamManagement(): void {
-    this.#window = new Window(WINDOW, () => this.xml.send(`<r xmlns='${ns.sm}'/>`));
-    this.#handled = 0;
-    this.xml.send(`<enable xmlns='${ns.sm}'/>`);
-  }
-
-  #streamManagement({ name, bytes }: ScannedElement): void {
-    if (name === 'r') this.xml.send(`<a xmlns='${ns.sm}' h='${this.#handled % 2 ** 32}'/>`);
-    else if (name === 'failed') {
-      this.#window?.close();
-      this.#window = undefined;
-    } else if (name === 'a' && this.#window) {
-      const h = Number(/\sh\s*=\s*['"](\d{1,10})['"]/.exec(bytes.toString())?.[1] ?? Number.NaN);
-      // h wraps at 2^32 (§4): the distance from what was written tells the lap.
-      const behind = (((this.#window.written - h) % 2 ** 32) + 2 ** 32) % 2 ** 32;
-      if (Number.isNaN(h) || !this.#window.confirm(this.#window.written - behind) || behind > WINDOW * 2) {
-        throw new StreamFault('undefined-condition', 'stream-protocol', `The peer confirms ${h} stanzas it never got.`);
-      }
-      if (this.#finishing && this.#window.pending === 0) this.xml.close(this.#finishing.fault);
-      else this.#owner.room(this);
-    }
+  /** By stream management where the peer has it, else by fences. */
+  #askForReceipts(): Receipts | undefined {
+    const room = (): void => this.#owner.room(this);
+    if (!this.features.sm) return this.#owner.fences.raise(this.xml, this, room);
+    this.#management = new StreamManagement(this.xml, room);
+    return this.#management;
   }
 
   #closed(fault: Fault | undefined): void {
     const reason = fault ?? new Fault('stream-error', 'The peer closed the stream.');
     this.#inbox.fail(reason);
     this.#dialback.close(reason);
-    this.#owner.closed(this, fault, this.#window?.close() ?? []);
-    this.#window = undefined;
+    const over = (left: readonly Stanza[]): void => this.#owner.closed(this, fault, left);
+    if (this.#receipts) this.#receipts.close(this.xml.readToEnd, over);
+    else over([]);
   }
 }

@@ -1,5 +1,5 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { namesXmppDomain } from '../../pki/identity.ts';
+import { type Identities, namesXmppDomain } from '../../pki/identity.ts';
 import type { ServerCertificate } from '../../pki/server-certificate.ts';
 import { CIPHERS, SECURE_OPTIONS } from './tls.ts';
 
@@ -64,8 +64,16 @@ export class OwnCertificates {
   #choose(domain: string): Presentable | undefined {
     if (this.#choices.has(domain)) return this.#choices.get(domain);
     if (this.#choices.size >= CHOICES) this.#choices.clear();
-    const found = this.#presentable.find(({ certificate }) => namesXmppDomain(certificate.identities, domain));
+    const naming = this.#presentable.filter(({ certificate }) => namesXmppDomain(certificate.identities, domain));
+    const found = naming.find(({ certificate }) => !byWildcard(certificate.identities, domain)) ?? naming[0];
     this.#choices.set(domain, found);
     return found;
   }
+}
+
+/** Whether only a wildcard of the certificate speaks for the domain: one issued for the name itself goes before. */
+function byWildcard(identities: Identities, domain: string): boolean {
+  const exact = (names: readonly string[]): string[] => names.filter((name) => !name.includes('*'));
+  const { dnsNames, srvNames } = identities;
+  return !namesXmppDomain({ ...identities, dnsNames: exact(dnsNames), srvNames: exact(srvNames) }, domain);
 }

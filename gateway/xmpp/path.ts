@@ -1,4 +1,4 @@
-import { codeOf, type Fault } from '../../policies/fault.ts';
+import { codeOf, Fault } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import { backoffMs } from './backoff.ts';
@@ -33,6 +33,9 @@ export interface PathLimits {
   /** What a stanza is told that waited too long. */
   readonly expired?: ReasonCode;
 }
+
+/** How long a stream must have stood for its end to count as the first failure, ms: one that ends at once is no success. */
+const STEADY_MS = 2_000;
 
 /** Failures that another try soon will not mend: what waits is bounced at once. */
 const PERMANENT: ReadonlySet<ReasonCode> = new Set([
@@ -70,9 +73,11 @@ export class OutboundPath {
   #carrier: Carrier | undefined;
   #seeking = false;
   #failures = 0;
+  #attachedAt = 0;
   #retry: NodeJS.Timeout | undefined;
   #expiry: NodeJS.Timeout | undefined;
   #starved = false;
+  #waning = false;
   #closed = false;
 
   constructor(home: string, partner: string, owner: PathOwner, limits: PathLimits) {
@@ -83,14 +88,14 @@ export class OutboundPath {
   }
 
   get idle(): boolean {
-    return this.#queue.length === 0 && !this.#seeking && this.#retry === undefined && this.#carrier?.open !== true;
+    return this.#queue.length === 0 && !this.#seeking && this.#retry === undefined && this.#carrier === undefined;
   }
 
   get queued(): number {
     return this.#queue.length;
   }
 
-  /** Seeks a stream without waiting for a stanza. */
+  /** Seeks a stream without waiting for a stanza, where there is none. */
   start(): void {
     this.#seek();
   }
@@ -108,12 +113,11 @@ export class OutboundPath {
     }
     if (this.#queue.length >= this.#limits.stanzas || this.#queue.bytes + stanza.bytes.length > this.#limits.bytes) {
       this.#owner.undeliverable(stanza, 'queue-full');
-      this.#starved = true;
-      return false;
+    } else {
+      this.#queue.push(stanza, Date.now() + this.#limits.waitMs);
+      this.#watchExpiry();
+      this.pump();
     }
-    this.#queue.push(stanza, Date.now() + this.#limits.waitMs);
-    this.#watchExpiry();
-    this.pump();
     if (this.#queue.length * 2 < this.#limits.stanzas && this.#queue.bytes * 2 < this.#limits.bytes) return true;
     this.#starved = true;
     return false;
@@ -122,25 +126,17 @@ export class OutboundPath {
   /** Moves what waits onto the stream, as far as it takes it. */
   pump(): void {
     const carrier = this.#carrier;
-    if (carrier?.open !== true) {
-      this.#carrier = undefined;
-      this.#seek();
-      return;
-    }
-    while (this.#queue.length > 0 && !carrier.full) carrier.send(this.#queue.shift() as Stanza);
-    if (this.#queue.length === 0) {
-      clearTimeout(this.#expiry);
-      this.#expiry = undefined;
-    }
-    if (this.#starved && this.#queue.length * 4 < this.#limits.stanzas && this.#queue.bytes * 4 < this.#limits.bytes) {
-      this.#starved = false;
-      this.#owner.room(this.home, this.partner);
+    if (carrier === undefined) this.#seek();
+    // What a closing stream leaves unconfirmed goes before all that waits: nothing moves until `lost` brings it.
+    else if (carrier.open) {
+      while (this.#queue.length > 0 && !carrier.full) carrier.send(this.#queue.shift() as Stanza);
+      this.#relieve();
     }
   }
 
   /** Takes a stream that came up by itself: the peer's bidirectional one. */
   adopt(carrier: Carrier): void {
-    if (this.#carrier?.open || this.#closed) return;
+    if (this.#carrier !== undefined || this.#closed || !carrier.open) return;
     this.#settle(carrier);
   }
 
@@ -148,21 +144,26 @@ export class OutboundPath {
   lost(carrier: Carrier, unconfirmed: readonly Stanza[]): void {
     const poison = this.#queue.restore(unconfirmed, Date.now() + this.#limits.waitMs);
     if (poison) this.#owner.undeliverable(poison, 'stream-error');
-    if (this.#carrier !== carrier) {
-      if (unconfirmed.length > 0) this.pump();
-      return;
-    }
-    this.#carrier = undefined;
+    const inUse = this.#carrier === carrier;
+    if (inUse) this.#carrier = undefined;
+    if (inUse && Date.now() - this.#attachedAt > STEADY_MS) this.#failures = 0;
     if (this.#closed) this.#bounce('shutting-down');
     else if (this.#wanted) {
       this.#watchExpiry();
-      this.#seekLater(backoffMs(this.#failures++, this.#owner.random()));
+      if (inUse) this.#seekLater(this.#waning ? 0 : backoffMs(this.#failures++, this.#owner.random()));
+      else this.pump();
     }
   }
 
   /** Whether this stream carries the path now. */
   uses(carrier: Carrier): boolean {
     return this.#carrier === carrier;
+  }
+
+  /** The gateway is about to stop: where there is no stream, what waits comes back; where one ends, another follows. */
+  wane(): void {
+    if (this.#carrier === undefined) this.close();
+    else this.#waning = true;
   }
 
   /** Takes nothing more; what waits comes back to its senders. */
@@ -175,11 +176,11 @@ export class OutboundPath {
   }
 
   get #wanted(): boolean {
-    return (this.#queue.length > 0 || this.#limits.persistent === true) && !this.#closed;
+    return (this.#queue.length > 0 || this.#limits.persistent === true || this.#waning) && !this.#closed;
   }
 
   #seek(): void {
-    if (this.#seeking || this.#retry !== undefined || !this.#wanted) return;
+    if (this.#carrier !== undefined || this.#seeking || this.#retry !== undefined || !this.#wanted) return;
     this.#seeking = true;
     this.#owner.carrier(this.home, this.partner).then(
       (carrier) => {
@@ -194,19 +195,28 @@ export class OutboundPath {
   }
 
   #settle(carrier: Carrier): void {
+    if (this.#carrier !== undefined) return;
+    if (!carrier.open) {
+      this.#failed(new Fault('stream-error', 'The stream ended as soon as it stood.'));
+      return;
+    }
     clearTimeout(this.#retry);
     this.#retry = undefined;
     this.#carrier = carrier;
+    this.#attachedAt = Date.now();
     this.#owner.attached(this, carrier);
     this.pump();
-    if (this.#queue.length === 0) this.#failures = 0;
   }
 
   #failed(fault: Fault): void {
-    if (this.#closed || this.#carrier?.open) return;
+    if (this.#closed || this.#carrier !== undefined) return;
     const permanent = PERMANENT.has(codeOf(fault));
     const wait = backoffMs(this.#failures++, this.#owner.random());
     this.#owner.unreachable(this.home, this.partner, fault, permanent ? undefined : wait);
+    if (this.#waning) {
+      this.close();
+      return;
+    }
     if (permanent) this.#bounce(codeOf(fault));
     if (!permanent || this.#limits.persistent) this.#seekLater(wait);
   }
@@ -227,9 +237,22 @@ export class OutboundPath {
         for (const stanza of this.#queue.expire(Date.now())) this.#expire(stanza);
         this.#watchExpiry();
         this.pump();
+        this.#relieve();
       },
       Math.max(50, this.#queue.nextDeadline - Date.now()),
     );
+  }
+
+  /** Tells the sender once there is room again, and forgets the clock of an empty queue. */
+  #relieve(): void {
+    if (this.#queue.length === 0) {
+      clearTimeout(this.#expiry);
+      this.#expiry = undefined;
+    }
+    if (this.#starved && this.#queue.length * 4 < this.#limits.stanzas && this.#queue.bytes * 4 < this.#limits.bytes) {
+      this.#starved = false;
+      this.#owner.room(this.home, this.partner);
+    }
   }
 
   #expire(stanza: Stanza): void {

@@ -30,6 +30,8 @@ export interface ScannedElement {
   readonly lang: string;
   readonly childNamespace: string;
   readonly childName: string;
+  /** Child elements in all. */
+  readonly children: number;
   /** In the content namespace: as it may be written on another stream. Else as received. */
   readonly bytes: Buffer;
 }
@@ -47,6 +49,7 @@ interface Root {
   ownLang: boolean;
   childNamespace: string;
   childName: string;
+  children: number;
   nameEnd: number;
 }
 
@@ -156,6 +159,7 @@ export class TagReader {
       lang: root.lang,
       childNamespace: root.childNamespace,
       childName: root.childName,
+      children: root.children,
       bytes: root.namespace === this.#content ? this.#portable(bytes, root) : bytes,
     };
   }
@@ -199,6 +203,7 @@ export class TagReader {
 
   #openChild(buffer: Buffer, item: number, declared: string | undefined): void {
     const root = this.#root;
+    root.children++;
     if (declared === this.#content) {
       this.#cuts.push(...this.#tag.attributes.spanOf(this.#tag.attributes.xmlns));
     }
@@ -280,6 +285,7 @@ function newRoot(name: string, namespace: string): Root {
     ownLang: false,
     childNamespace: '',
     childName: '',
+    children: 0,
     nameEnd: 0,
   };
 }

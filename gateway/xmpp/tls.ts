@@ -2,6 +2,7 @@ import { constants } from 'node:crypto';
 import { isIP } from 'node:net';
 import { connect, type SecureContext, TLSSocket } from 'node:tls';
 import { Fault } from '../../policies/fault.ts';
+import type { PeerSession } from './session-cache.ts';
 import type { XmlStream } from './xml-stream.ts';
 
 /** XEP-0368 §3: the one protocol of direct TLS between servers. */
@@ -35,8 +36,8 @@ export interface ClientTls {
   /** The service domain, never the SRV target (XEP-0368 §3). */
   readonly serverName: string;
   readonly direct: boolean;
-  readonly session: Buffer | undefined;
-  readonly onSession: (session: Buffer) => void;
+  readonly session: PeerSession | undefined;
+  readonly onSession: (session: PeerSession) => void;
 }
 
 /**
@@ -67,12 +68,23 @@ export function secureAsClient(stream: XmlStream, tls: ClientTls): Promise<Secur
     checkServerIdentity: () => undefined,
     ...(isIP(tls.serverName) === 0 ? { servername: tls.serverName } : {}),
     ...(tls.direct ? { ALPNProtocols: [ALPN_SERVER] } : {}),
-    ...(tls.session ? { session: tls.session } : {}),
+    ...(tls.session ? { session: tls.session.ticket } : {}),
   });
   stream.wire.replace(socket);
   return new Promise((resolve, reject) => {
-    socket.on('session', tls.onSession);
-    socket.once('secureConnect', () => resolve(agreed(socket)));
+    let secured: Secured | undefined;
+    // TLS 1.2 gives its ticket before the handshake is over, TLS 1.3 after it.
+    let early: Buffer | undefined;
+    socket.on('session', (ticket) => {
+      if (secured === undefined) early = ticket;
+      else tls.onSession({ ticket, chain: secured.chain });
+    });
+    socket.once('secureConnect', () => {
+      const now = agreed(socket);
+      secured = now.resumed && tls.session ? { ...now, chain: tls.session.chain } : now;
+      if (early !== undefined) tls.onSession({ ticket: early, chain: secured.chain });
+      resolve(secured);
+    });
     socket.once('error', (cause) => reject(new Fault('tls-failed', `TLS: ${cause.message}`, { cause })));
     socket.once('close', () => reject(new Fault('tls-failed', 'The connection ended during the TLS handshake.')));
   });

@@ -1,81 +1,117 @@
 import type { Stanza } from '../bridge/stanza.ts';
 
-/** Barriers follow each other no closer than this, ms: under load one confirms many stanzas. */
-const SPACING_MS = 5;
+export interface WindowOptions {
+  /** Unconfirmed stanzas, and their bytes, after which the window is full. */
+  readonly stanzas: number;
+  readonly bytes: number;
+  /** Writes follow each other no closer than this, ms: under load one barrier confirms many stanzas. */
+  readonly spacingMs: number;
+}
+
+/** Bytes that do not wait for their turn: many times what a write costs. */
+const BATCH_BYTES = 64 * 1024;
 
 /**
- * Stanzas written to the other side and not confirmed by it: what must be sent again when the connection breaks.
- * Confirmation comes by a barrier that the owner writes: `<r/>` (XEP-0198 §4) or a ping behind the stanzas.
+ * Stanzas on their way to the other side and not confirmed by it: what must be sent again when the connection breaks.
  *
- * While traffic is light every write carries its own barrier, so that a peer that closes in good order leaves no
- * doubt about what it took.
+ * They leave in batches, each with a barrier right behind it that asks for confirmation: `<r/>` (XEP-0198 §4) or a
+ * ping. So at any moment nothing is on the wire but what a barrier stands for, and a peer that closes in good order
+ * leaves no doubt about what it took.
  */
 export class Window {
-  /** Stanzas ever written, the number a barrier stands for. */
+  /** Stanzas ever written: the number that the next barrier stands for. */
   written = 0;
-  readonly #limit: number;
-  readonly #barrier: () => void;
-  #unconfirmed: Stanza[] = [];
+  readonly #options: WindowOptions;
+  readonly #write: (batch: readonly Stanza[]) => void;
+  #stanzas: Stanza[] = [];
   #head = 0;
+  #bytes = 0;
   #confirmed = 0;
-  #lastBarrier = 0;
+  #waiting = 0;
+  #waitingBytes = 0;
+  #lastWrite = 0;
   #timer: NodeJS.Timeout | undefined;
   #scheduled = false;
 
-  /** `barrier` writes one, and must be cheap; it is called at the end of the turn in which stanzas were written. */
-  constructor(limit: number, barrier: () => void) {
-    this.#limit = limit;
-    this.#barrier = barrier;
+  /** `write` writes a batch with its barrier, which stands for {@link written} stanzas. */
+  constructor(options: WindowOptions, write: (batch: readonly Stanza[]) => void) {
+    this.#options = options;
+    this.#write = write;
   }
 
   get full(): boolean {
-    return this.pending >= this.#limit;
+    return this.pending >= this.#options.stanzas || this.#bytes >= this.#options.bytes;
   }
 
+  /** Stanzas not confirmed. */
   get pending(): number {
-    return this.#unconfirmed.length - this.#head;
+    return this.#stanzas.length - this.#head;
+  }
+
+  /** Stanzas written and not confirmed. */
+  get underWay(): number {
+    return this.pending - this.#waiting;
   }
 
   add(stanza: Stanza): void {
-    this.#unconfirmed.push(stanza);
-    this.written++;
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    const wait = this.#lastBarrier + SPACING_MS - Date.now();
-    if (wait <= 0) queueMicrotask(() => this.#raise());
-    else this.#timer = setTimeout(() => this.#raise(), wait);
+    this.#stanzas.push(stanza);
+    this.#bytes += stanza.bytes.length;
+    this.#waiting++;
+    this.#waitingBytes += stanza.bytes.length;
+    if (this.full || this.#waitingBytes >= BATCH_BYTES) this.flush();
+    else if (!this.#scheduled) this.#schedule();
+  }
+
+  /** Writes now what waits for its turn. */
+  flush(): void {
+    if (this.#waiting === 0) return;
+    const batch = this.#stanzas.slice(-this.#waiting);
+    this.written += this.#waiting;
+    this.#waiting = 0;
+    this.#waitingBytes = 0;
+    this.#lastWrite = Date.now();
+    this.#write(batch);
   }
 
   /** The other side has taken everything up to the n-th stanza written. False where that is more than was written. */
   confirm(upTo: number): boolean {
-    if (upTo > this.written) return false;
-    const count = upTo - this.#confirmed;
-    if (count <= 0) return true;
-    this.#confirmed = upTo;
-    this.#unconfirmed.fill(undefined as unknown as Stanza, this.#head, this.#head + count);
-    this.#head += count;
-    if (this.#head > 1024 || this.#head === this.#unconfirmed.length) {
-      this.#unconfirmed = this.#unconfirmed.slice(this.#head);
+    if (!(upTo <= this.written)) return false;
+    for (; this.#confirmed < upTo; this.#confirmed++) {
+      this.#bytes -= this.#stanzas[this.#head]?.bytes.length ?? 0;
+      this.#stanzas[this.#head++] = undefined as unknown as Stanza;
+    }
+    if (this.#head > 1024 || this.#head === this.#stanzas.length) {
+      this.#stanzas = this.#stanzas.slice(this.#head);
       this.#head = 0;
     }
     return true;
+  }
+
+  /** Takes the oldest for confirmed, until there is room for another. */
+  forget(): void {
+    while (this.full && this.underWay > 0) this.confirm(this.#confirmed + 1);
   }
 
   /** Ends the window and hands out what was not confirmed, in order. */
   close(): Stanza[] {
     clearTimeout(this.#timer);
     this.#scheduled = true;
-    const left = this.#unconfirmed.slice(this.#head);
-    this.#unconfirmed = [];
+    const left = this.#stanzas.slice(this.#head);
+    this.#stanzas = [];
     this.#head = 0;
+    this.#bytes = 0;
+    this.#waiting = 0;
     return left;
   }
 
-  #raise(): void {
-    this.#timer = undefined;
-    this.#scheduled = false;
-    if (this.pending === 0) return;
-    this.#lastBarrier = Date.now();
-    this.#barrier();
+  #schedule(): void {
+    this.#scheduled = true;
+    const turn = (): void => {
+      this.#scheduled = false;
+      this.flush();
+    };
+    const wait = this.#lastWrite + this.#options.spacingMs - Date.now();
+    if (wait <= 0) queueMicrotask(turn);
+    else this.#timer = setTimeout(turn, wait);
   }
 }

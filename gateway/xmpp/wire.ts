@@ -24,6 +24,7 @@ export class Wire {
   readonly #stallMs: number;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
+  #written = 0;
   #stall: NodeJS.Timeout | undefined;
   #closed = false;
   #paused = false;
@@ -86,9 +87,8 @@ export class Wire {
       this.#pending.length === 1 ? (this.#pending[0] as Buffer) : Buffer.concat(this.#pending, this.#pendingBytes);
     this.#pending = [];
     this.#pendingBytes = 0;
-    if (!this.#socket.write(bytes) && this.#stall === undefined) {
-      this.#stall = setTimeout(() => this.destroy(new Error('The peer does not read.')), this.#stallMs);
-    }
+    this.#written += bytes.length;
+    if (!this.#socket.write(bytes) && this.#stall === undefined) this.#watchStall();
   }
 
   pause(): void {
@@ -135,6 +135,15 @@ export class Wire {
     this.#socket.destroy();
     if (this.#closed) return;
     this.#settle();
+  }
+
+  /** A slow peer under steady traffic never drains; it is only gone when nothing moves at all. */
+  #watchStall(): void {
+    const moved = this.#written - this.#socket.writableLength;
+    this.#stall = setTimeout(() => {
+      if (this.#written - this.#socket.writableLength > moved) this.#watchStall();
+      else this.destroy(new Error('The peer does not read.'));
+    }, this.#stallMs);
   }
 
   #attach(socket: Socket): void {

@@ -38,9 +38,11 @@ export class CertificateProof {
     });
     const leaf = presented[0];
     if (leaf === undefined) return found(false, 'certificate-missing', 'No certificate was presented.');
-    const chain = this.#complete(leaf, presented);
+    const known = presented.length === 1 ? this.#chains.get(fingerprint(leaf)) : undefined;
+    const chain = known ?? presented;
     const result = verifyChain(chain, { anchors: this.#anchors, now: new Date(this.#now()), purpose: 'either' });
     if (!result.ok) return found(false, result.reason, result.detail);
+    if (presented.length > 1) this.#remember(leaf, presented);
     const identities = identitiesOf(leaf);
     if (!namesXmppDomain(identities, domain)) {
       const names = [...identities.dnsNames, ...identities.srvNames, ...identities.xmppAddresses].slice(0, 10);
@@ -49,15 +51,14 @@ export class CertificateProof {
     return found(true, 'allowed', `sha256:${fingerprint(leaf)}`, result.notAfter.getTime());
   }
 
-  #complete(leaf: Buffer, presented: readonly Buffer[]): readonly Buffer[] {
+  /** Only what an authority of ours vouches for: a stranger fills no memory and pushes nobody out. */
+  #remember(leaf: Buffer, chain: readonly Buffer[]): void {
     const key = fingerprint(leaf);
-    if (presented.length === 1) return this.#chains.get(key) ?? presented;
     this.#chains.delete(key);
     if (this.#chains.size >= REMEMBERED_CHAINS) {
       const oldest = this.#chains.keys().next().value;
       if (oldest !== undefined) this.#chains.delete(oldest);
     }
-    this.#chains.set(key, presented);
-    return presented;
+    this.#chains.set(key, chain);
   }
 }

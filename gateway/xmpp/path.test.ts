@@ -1,0 +1,392 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Fault } from '../../policies/fault.ts';
+import type { ReasonCode } from '../../policies/reasons.ts';
+import type { Stanza } from '../bridge/stanza.ts';
+import { type Carrier, OutboundPath, type PathLimits } from './path.ts';
+import { message, numbers } from './testing/recording.fixture.ts';
+
+const limits: PathLimits = { stanzas: 8, bytes: 100_000, waitMs: 60_000 };
+
+/** A stream as a path sees it. */
+class FakeCarrier implements Carrier {
+  open = true;
+  room = Number.POSITIVE_INFINITY;
+  readonly sent: string[] = [];
+
+  get full(): boolean {
+    return this.room <= 0;
+  }
+
+  send({ id }: Stanza): void {
+    this.room--;
+    this.sent.push(id);
+  }
+}
+
+function pathOf(wanted: Partial<PathLimits> = {}) {
+  const bounced: string[] = [];
+  const rooms: string[] = [];
+  const retries: (number | undefined)[] = [];
+  const attached: Carrier[] = [];
+  const asked: PromiseWithResolvers<Carrier>[] = [];
+  let random = 0;
+  const path = new OutboundPath(
+    'h.example',
+    'p.example',
+    {
+      carrier: () => {
+        const request = Promise.withResolvers<Carrier>();
+        asked.push(request);
+        return request.promise;
+      },
+      undeliverable: ({ id }, reason) => bounced.push(`${id}: ${reason}`),
+      room: (home, partner) => rooms.push(`${home} ${partner}`),
+      unreachable: (_home, _partner, _fault, retryMs) => retries.push(retryMs),
+      attached: (_path, carrier) => attached.push(carrier),
+      random: () => random,
+    },
+    { ...limits, ...wanted },
+  );
+  const settled = (): Promise<void> => vi.advanceTimersByTimeAsync(0).then(() => undefined);
+  return {
+    path,
+    bounced,
+    rooms,
+    retries,
+    attached,
+    asked,
+    send: (...ids: string[]) => ids.map((id) => path.send(stanzaOf(id))),
+    give: (carrier: Carrier) => {
+      asked.at(-1)?.resolve(carrier);
+      return settled();
+    },
+    fail: (code: ReasonCode) => {
+      asked.at(-1)?.reject(new Fault(code));
+      return settled();
+    },
+    draw: (value: number) => {
+      random = value;
+    },
+  };
+}
+
+const stanzas = new Map<string, Stanza>();
+/** The same stanza for the same id. */
+function stanzaOf(id: string): Stanza {
+  const known = stanzas.get(id) ?? message('u@h.example', 'v@p.example', id);
+  stanzas.set(id, known);
+  return known;
+}
+
+describe('An outbound path', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('seeks one stream for all that waits, and sends it in order', async () => {
+    const { path, asked, attached, send, give } = pathOf();
+    const carrier = new FakeCarrier();
+    send(...numbers(3));
+    expect(asked).toHaveLength(1);
+    await give(carrier);
+    send('4');
+    expect(carrier.sent).toEqual(numbers(4));
+    expect(attached).toEqual([carrier]);
+    expect(path.queued).toBe(0);
+  });
+
+  it('holds what a full stream does not take, and moves it as there is room', async () => {
+    const { path, send, give } = pathOf();
+    const carrier = new FakeCarrier();
+    carrier.room = 2;
+    send(...numbers(3));
+    await give(carrier);
+    send('4');
+    expect(carrier.sent).toEqual(['1', '2']);
+    carrier.room = 1;
+    path.pump();
+    expect(carrier.sent).toEqual(['1', '2', '3']);
+    carrier.room = 10;
+    path.pump();
+    expect(carrier.sent).toEqual(numbers(4));
+  });
+
+  it('asks for no more from half full on, bounces what passes its bounds, and says when there is room', async () => {
+    const { path, bounced, rooms, send, give } = pathOf();
+    expect(send(...numbers(10))).toEqual([true, true, true, ...Array(7).fill(false)]);
+    expect(bounced).toEqual(['9: queue-full', '10: queue-full']);
+    const carrier = new FakeCarrier();
+    carrier.room = 6;
+    await give(carrier);
+    expect(rooms).toEqual([]);
+    carrier.room = 1;
+    path.pump();
+    expect(rooms).toEqual(['h.example p.example']);
+    path.pump();
+    expect(rooms).toHaveLength(1);
+  });
+
+  it('is bounded in bytes, and asks for more after a stanza that would never fit', () => {
+    const one = stanzaOf('1').bytes.length;
+    const { path, bounced, rooms, send } = pathOf({ bytes: one * 4 });
+    expect(path.send({ ...stanzaOf('big'), bytes: Buffer.alloc(one * 4 + 1) })).toBe(true);
+    expect(send(...numbers(5))).toEqual([true, false, false, false, false]);
+    expect(bounced).toEqual(['big: queue-full', '5: queue-full']);
+    expect(rooms).toEqual([]);
+  });
+
+  it('bounces what waited too long, and then has room again', () => {
+    const { path, bounced, rooms, send } = pathOf({ stanzas: 4 });
+    send('1', '2');
+    vi.advanceTimersByTime(30_000);
+    expect(send('3')).toEqual([false]);
+    vi.advanceTimersByTime(30_000);
+    expect(bounced).toEqual(['1: queue-expired', '2: queue-expired']);
+    vi.advanceTimersByTime(30_000);
+    expect(bounced).toEqual(['1: queue-expired', '2: queue-expired', '3: queue-expired']);
+    expect(rooms).toEqual(['h.example p.example']);
+    expect(path.queued).toBe(0);
+  });
+
+  it('gives the reason it was made with for what waited too long', () => {
+    const { bounced, send } = pathOf({ expired: 'home-unavailable' });
+    send('1');
+    vi.advanceTimersByTime(60_000);
+    expect(bounced).toEqual(['1: home-unavailable']);
+  });
+
+  it('tries again at growing, random intervals', async () => {
+    const { asked, retries, send, fail, draw } = pathOf({ waitMs: 3_600_000 });
+    send('1');
+    for (const [random, wait] of [
+      [0, 250],
+      [0.5, 750],
+      [0, 1000],
+      [0, 2000],
+      [0, 4000],
+      [0, 8000],
+      [0, 16_000],
+      [0.5, 45_000],
+      [0, 30_000],
+    ] as const) {
+      draw(random);
+      const before = asked.length;
+      await fail('remote-unreachable');
+      expect(retries.at(-1)).toBe(wait);
+      await vi.advanceTimersByTimeAsync(wait - 1);
+      expect(asked).toHaveLength(before);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(asked).toHaveLength(before + 1);
+    }
+  });
+
+  it('seeks nothing for more stanzas while it waits to try again', async () => {
+    const { asked, send, fail } = pathOf();
+    send('1');
+    await fail('remote-unreachable');
+    send('2');
+    expect(asked).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(250);
+    expect(asked).toHaveLength(2);
+  });
+
+  it.each([
+    'no-partner',
+    'remote-not-found',
+    'dns-not-found',
+    'dns-service-refused',
+    'trust-insufficient',
+    'certificate-expired',
+    'certificate-untrusted',
+    'certificate-wrong-name',
+    'dialback-invalid',
+    'tls-unavailable',
+  ] as const)('bounces all at once over %s, and tries again for the next stanza', async (code) => {
+    const { path, asked, bounced, retries, send, fail } = pathOf();
+    send('1', '2');
+    await fail(code);
+    expect(bounced).toEqual([`1: ${code}`, `2: ${code}`]);
+    expect(retries).toEqual([undefined]);
+    expect(path.idle).toBe(true);
+    expect(vi.getTimerCount()).toBe(0);
+    send('3');
+    expect(asked).toHaveLength(2);
+  });
+
+  it.each([
+    'remote-unreachable',
+    'stream-timeout',
+    'tls-failed',
+    'dns-timeout',
+    'connections-full',
+    'dialback-unreachable',
+    'internal',
+  ] as const)('keeps what waits over %s', async (code) => {
+    const { bounced, send, fail, give } = pathOf();
+    send('1');
+    await fail(code);
+    expect(bounced).toEqual([]);
+    await vi.advanceTimersByTimeAsync(250);
+    const carrier = new FakeCarrier();
+    await give(carrier);
+    expect(carrier.sent).toEqual(['1']);
+  });
+
+  it('sends what a lost stream left before all else, once, in order', async () => {
+    const { path, bounced, send, give } = pathOf();
+    const [first, second] = [new FakeCarrier(), new FakeCarrier()];
+    send(...numbers(4));
+    await give(first);
+    first.open = false;
+    send('5');
+    path.lost(first, numbers(2, 3).map(stanzaOf));
+    send('6');
+    await vi.advanceTimersByTimeAsync(250);
+    await give(second);
+    expect(second.sent).toEqual(['3', '4', '5', '6']);
+    expect(bounced).toEqual([]);
+  });
+
+  it('moves nothing past a stream that is closing, until that says what it left', async () => {
+    const { path, asked, send, give } = pathOf();
+    const [first, second] = [new FakeCarrier(), new FakeCarrier()];
+    send('1');
+    await give(first);
+    first.open = false;
+    send('2');
+    path.pump();
+    path.adopt(second);
+    expect([asked.length, second.sent]).toEqual([1, []]);
+    path.lost(first, [stanzaOf('1')]);
+    path.adopt(second);
+    expect(second.sent).toEqual(['1', '2']);
+  });
+
+  it('waits longer for a stream that ends again and again as it began', async () => {
+    const { path, asked, send, give } = pathOf();
+    send('1');
+    for (const wait of [250, 500, 1000]) {
+      const carrier = new FakeCarrier();
+      await give(carrier);
+      const before = asked.length;
+      path.lost(carrier, carrier.sent.map(stanzaOf));
+      await vi.advanceTimersByTimeAsync(wait - 1);
+      expect(asked).toHaveLength(before);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(asked).toHaveLength(before + 1);
+    }
+  });
+
+  it('begins anew with the first wait after a stream that stood', async () => {
+    const { path, asked, send, fail, give } = pathOf();
+    send('1');
+    await fail('remote-unreachable');
+    await vi.advanceTimersByTimeAsync(250);
+    const carrier = new FakeCarrier();
+    await give(carrier);
+    await vi.advanceTimersByTimeAsync(5_000);
+    path.lost(carrier, [stanzaOf('1')]);
+    await vi.advanceTimersByTimeAsync(250);
+    expect(asked).toHaveLength(3);
+  });
+
+  it('gives up what headed four lost streams', async () => {
+    const { path, bounced, send, give } = pathOf();
+    send('poison', 'good');
+    for (let time = 1; time <= 4; time++) {
+      const carrier = new FakeCarrier();
+      await give(carrier);
+      expect(carrier.sent).toEqual(['poison', 'good']);
+      path.lost(carrier, [stanzaOf('poison'), stanzaOf('good')]);
+      await vi.advanceTimersByTimeAsync(5_000);
+    }
+    expect(bounced).toEqual(['poison: stream-error']);
+    const carrier = new FakeCarrier();
+    await give(carrier);
+    expect(carrier.sent).toEqual(['good']);
+  });
+
+  it('seeks again after a stream that was over before it carried anything', async () => {
+    const { attached, asked, retries, send, give } = pathOf();
+    const dead = new FakeCarrier();
+    dead.open = false;
+    send('1');
+    await give(dead);
+    expect([attached, retries]).toEqual([[], [250]]);
+    await vi.advanceTimersByTimeAsync(250);
+    const carrier = new FakeCarrier();
+    await give(carrier);
+    expect([asked.length, carrier.sent]).toEqual([2, ['1']]);
+  });
+
+  it('takes the stream of the peer while it seeks or waits, and keeps to it', async () => {
+    const { path, asked, attached, send, fail, give } = pathOf();
+    const [peers, late] = [new FakeCarrier(), new FakeCarrier()];
+    send('1');
+    await fail('remote-unreachable');
+    send('2');
+    path.adopt(peers);
+    expect(peers.sent).toEqual(['1', '2']);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked).toHaveLength(1);
+    path.adopt(late);
+    await give(late);
+    send('3');
+    expect([peers.sent, late.sent]).toEqual([['1', '2', '3'], []]);
+    expect(attached).toEqual([peers]);
+  });
+
+  it('seeks no stream for nothing, unless it is to be kept', async () => {
+    const idle = pathOf();
+    idle.path.start();
+    expect(idle.asked).toHaveLength(0);
+    expect(idle.path.idle).toBe(true);
+
+    const kept = pathOf({ persistent: true });
+    kept.path.start();
+    const carrier = new FakeCarrier();
+    await kept.give(carrier);
+    expect(kept.path.idle).toBe(false);
+    carrier.open = false;
+    kept.path.lost(carrier, []);
+    await vi.advanceTimersByTimeAsync(250);
+    expect(kept.asked).toHaveLength(2);
+    await kept.fail('no-partner');
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(kept.asked).toHaveLength(3);
+  });
+
+  it('flushes what it can when it closes, bounces the rest, and leaves no timer', async () => {
+    const { path, bounced, send, give } = pathOf();
+    const carrier = new FakeCarrier();
+    carrier.room = 0;
+    send(...numbers(3));
+    await give(carrier);
+    carrier.room = 2;
+    path.close();
+    expect(carrier.sent).toEqual(['1', '2']);
+    expect(bounced).toEqual(['3: shutting-down']);
+    expect(send('4')).toEqual([true]);
+    path.lost(carrier, [stanzaOf('2')]);
+    expect(bounced).toEqual(['3: shutting-down', '4: shutting-down', '2: shutting-down']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it.each([
+    ['seeks', async () => undefined],
+    ['waits to try again', async (fail: (code: ReasonCode) => Promise<void>) => fail('remote-unreachable')],
+  ])('bounces all when it closes while it %s', async (_, before) => {
+    const { path, bounced, asked, send, fail, give } = pathOf();
+    send('1', '2', '3', '4');
+    await before(fail);
+    path.close();
+    expect(bounced).toEqual(numbers(4).map((id) => `${id}: shutting-down`));
+    await give(new FakeCarrier());
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked).toHaveLength(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
