@@ -1,4 +1,4 @@
-import { domainToASCII } from 'node:url';
+import { domainToASCII, domainToUnicode } from 'node:url';
 
 /**
  * An address as policy compares it: `local@domain/resource` (RFC 7622), local and domain folded so that two spellings
@@ -61,6 +61,16 @@ export function foldDomain(text: string): string | undefined {
   if (ascii === '' || !PLAIN_DOMAIN.test(ascii)) return undefined;
   // The URL parser reads "0x7f.1" as an IPv4 address; only what was one already may come out as one.
   return IPV4.test(ascii) && ascii !== unrooted ? undefined : ascii;
+}
+
+/** A folded domain as XMPP writes it in addresses: in U-labels (RFC 7622 §3.2). */
+export function wireDomain(domain: string): string {
+  return domain.includes('xn--') ? domainToUnicode(domain) : domain;
+}
+
+/** A bare address as it is written on the wire. */
+export function wireBare({ local, domain }: Address): string {
+  return local === '' ? wireDomain(domain) : `${local}@${wireDomain(domain)}`;
 }
 
 function foldLocal(text: string): string | undefined {

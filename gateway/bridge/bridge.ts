@@ -1,4 +1,4 @@
-import { type Address, foldDomain } from '../../policies/address.ts';
+import { type Address, foldDomain, wireDomain } from '../../policies/address.ts';
 import { type Direction, judge, presenceVisibility, type Verdict } from '../../policies/judge.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { PolicySet } from '../../policies/set.ts';
@@ -271,11 +271,12 @@ export class Bridge implements EdgeHost, HomeHost {
   }
 }
 
-/** Whether the domain of an address is written in its folded form. */
+/** Whether the domain of an address is written as its component link is called. */
 function spells(text: string, { local, domain }: Address): boolean {
   const start = local === '' ? 0 : text.indexOf('@') + 1;
-  const end = start + domain.length;
-  return text.startsWith(domain, start) && (end === text.length || text[end] === '/');
+  const written = wireDomain(domain);
+  const end = start + written.length;
+  return text.startsWith(written, start) && (end === text.length || text[end] === '/');
 }
 
 /** What the log says of a stanza: who, to whom, of which sort. Never what it carries. */

@@ -27,7 +27,8 @@ export class PartnerTrust {
     const partner = this.#policies().partnerOf(domain);
     if (partner === undefined) return { sufficient: false, reason: 'no-partner' };
     const place = partner.limits.rules.connections;
-    if (this.#open(partner) >= partner.limits.connections) return { sufficient: false, reason: 'connections-full', place };
+    if (this.#open(partner) >= partner.limits.connections)
+      return { sufficient: false, reason: 'connections-full', place };
     this.#streams.set(domain, (this.#streams.get(domain) ?? 0) + 1);
     return { sufficient: true, reason: 'allowed', place };
   }

@@ -1,4 +1,4 @@
-import type { Address } from '../../policies/address.ts';
+import { type Address, wireBare } from '../../policies/address.ts';
 import { judge, presenceVisibility, type Question, type Verdict } from '../../policies/judge.ts';
 import type { PolicySet } from '../../policies/set.ts';
 import type { Contacts } from './contacts.ts';
@@ -60,7 +60,7 @@ export class PresenceRules {
       const { show, rule } = presenceVisibility(policy, local);
       if (show !== undefined && show !== 'nothing') return { pass: stanza };
       // RFC 6121 §4.3.2: the same answer for who does not exist and for who does not want to be seen.
-      return { refuse: { ...HIDDEN, rule }, answer: presence(local.bare, remote.bare, 'unsubscribed') };
+      return { refuse: { ...HIDDEN, rule }, answer: presence(wireBare(local), wireBare(remote), 'unsubscribed') };
     }
     const asks = role === 'subscription-request';
     // Withdrawing, and answering our own user's request, shows the partner nothing.
@@ -72,7 +72,7 @@ export class PresenceRules {
     if (verdict.verdict === 'refuse') {
       if (!asks) return { refuse: verdict, answer: 'error' };
       if (withdraws) return { refuse: verdict, answer: 'nothing' };
-      return { refuse: verdict, answer: presence(local.bare, remote.bare, 'unsubscribed', stanza.id) };
+      return { refuse: verdict, answer: presence(wireBare(local), wireBare(remote), 'unsubscribed', stanza.id) };
     }
     if (asks && !withdraws && !this.#contacts.admits(policy.name, local.bare, remote.bare, policy.limits.contacts)) {
       const rule = policy.limits.rules.contacts;

@@ -36,7 +36,17 @@ export function compose(
     .map(([key, value]) => ` ${key}="${escapeXml(value)}"`)
     .join('');
   const xml = content === '' ? `<${name}${attributes}/>` : `<${name}${attributes}>${content}</${name}>`;
-  return { name, from, to, type, id, childNamespace: '', childName: '', children: content === '' ? 0 : 1, bytes: Buffer.from(xml) };
+  return {
+    name,
+    from,
+    to,
+    type,
+    id,
+    childNamespace: '',
+    childName: '',
+    children: content === '' ? 0 : 1,
+    bytes: Buffer.from(xml),
+  };
 }
 
 const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };

@@ -77,6 +77,8 @@ export class ComponentHome implements Home {
 
   deliver(partner: string, stanza: Stanza): boolean {
     const link = this.#link(partner, false);
+    // An error is the last word on what it answers: where the queue has no room, it overtakes rather than be lost.
+    if (link?.path.full && stanza.type === 'error' && link.stream?.overtake(stanza)) return false;
     if (link !== undefined) return link.path.send(stanza);
     this.#parts.host.undeliverable(stanza, 'home-unavailable');
     return true;

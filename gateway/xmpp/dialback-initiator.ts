@@ -1,5 +1,5 @@
 import { parse } from 'ltx';
-import { foldDomain } from '../../policies/address.ts';
+import { foldDomain, wireDomain } from '../../policies/address.ts';
 import { Fault } from '../../policies/fault.ts';
 import type { EdgeContext } from './edge-context.ts';
 import type { DialbackOutcome } from './evidence/dialback.ts';
@@ -34,7 +34,7 @@ export class DialbackInitiator {
   /** Rejects with `dialback-invalid`, `dialback-unreachable` or `stream-timeout`. */
   async authorize(home: string, partner: string, timeoutMs: number): Promise<void> {
     const key = this.#context.keys.key(partner, home, this.#streamId());
-    const element = `<db:result from='${escapeAttribute(home)}' to='${escapeAttribute(partner)}'>${key}</db:result>`;
+    const element = `<db:result ${addresses(home, partner)}>${key}</db:result>`;
     const answer = await this.#ask(`result ${partner} ${home}`, element, timeoutMs);
     if (answer.type === 'valid') return;
     if (answer.type === 'invalid') throw new Fault('dialback-invalid', 'The peer says our dialback key is not ours.');
@@ -49,9 +49,7 @@ export class DialbackInitiator {
     timeoutMs: number,
   ): Promise<DialbackOutcome> {
     const id = escapeAttribute(streamId);
-    const element =
-      `<db:verify from='${escapeAttribute(home)}' to='${escapeAttribute(partner)}' id='${id}'>` +
-      `${escapeAttribute(key)}</db:verify>`;
+    const element = `<db:verify ${addresses(home, partner)} id='${id}'>` + `${escapeAttribute(key)}</db:verify>`;
     try {
       const answer = await this.#ask(`verify ${partner} ${home} ${streamId}`, element, timeoutMs);
       if (answer.type === 'valid' || answer.type === 'invalid') return answer.type;
@@ -103,6 +101,10 @@ export class DialbackInitiator {
       this.#xml.send(element);
     });
   }
+}
+
+function addresses(home: string, partner: string): string {
+  return `from='${escapeAttribute(wireDomain(home))}' to='${escapeAttribute(wireDomain(partner))}'`;
 }
 
 /** The condition inside `<error/>`, '' where there is none. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { wireDomain } from '../../policies/address.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import { ns } from './namespaces.ts';
 import { type Receipts, UNCONFIRMED } from './receipts.ts';
@@ -160,7 +161,7 @@ export class Fence implements Receipts {
     const { home, partner, id } = this.#ping;
     for (const { bytes } of batch) this.#xml.send(bytes);
     this.#firstAsked = Math.min(this.#firstAsked, Date.now());
-    const addresses = `from='${escapeAttribute(home)}' to='${escapeAttribute(partner)}'`;
+    const addresses = `from='${escapeAttribute(wireDomain(home))}' to='${escapeAttribute(wireDomain(partner))}'`;
     this.#xml.send(`<iq type='get' id='${id}${this.#window?.written}' ${addresses}><ping xmlns='${ns.ping}'/></iq>`);
   }
 }

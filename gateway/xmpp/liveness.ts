@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { wireDomain } from '../../policies/address.ts';
 import { Fault } from '../../policies/fault.ts';
 import type { XmppEdgeOptions } from './edge-context.ts';
 import type { IncomingStream } from './incoming.ts';
@@ -69,7 +70,7 @@ export class Liveness {
     // XEP-0199, domain to domain; on a one-way stream the answer comes on the peer's own.
     const id = `${ID}${randomBytes(12).toString('hex')}`;
     this.#probes.set(id, stream);
-    const [from, to] = [escapeAttribute(stream.home), escapeAttribute(stream.partner)];
+    const [from, to] = [stream.home, stream.partner].map((domain) => escapeAttribute(wireDomain(domain)));
     stream.xml.send(`<iq type='get' id='${id}' from='${from}' to='${to}'><ping xmlns='${ns.ping}'/></iq>`);
   }
 }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { wireDomain } from '../../policies/address.ts';
 import { Fault } from '../../policies/fault.ts';
 import type { Evidence } from '../bridge/ports.ts';
 import type { Stanza } from '../bridge/stanza.ts';
@@ -16,7 +17,7 @@ import type { ScannedElement, StreamHeader } from './start-tag.ts';
 import { StreamFault } from './stream-error.ts';
 import { StreamManagement } from './stream-management.ts';
 import { type Secured, secureAsClient } from './tls.ts';
-import { XmlStream } from './xml-stream.ts';
+import { type HeaderToSend, XmlStream } from './xml-stream.ts';
 
 /** What an outgoing stream needs of the edge around it. */
 export interface OutgoingOwner {
@@ -90,7 +91,7 @@ export class OutgoingStream {
         closed: (fault) => this.#closed(fault),
       },
     );
-    this.xml.prepareHeader({ from: target.home, to: target.partner, version: '1.0' });
+    this.xml.prepareHeader(this.#header());
     this.#dialback = new DialbackInitiator(context, this.xml, () => this.#peer?.id ?? '');
     const proven = this.#proven;
     this.#intake = new StanzaIntake(this.xml, context.host, {
@@ -156,7 +157,7 @@ export class OutgoingStream {
 
   /** Opens or restarts the stream and waits for the peer's header and features. */
   async #openStream(): Promise<PeerFeatures> {
-    this.xml.sendHeader({ from: this.home, to: this.partner, version: '1.0' });
+    this.xml.sendHeader(this.#header());
     const header = await this.#inbox.header();
     if (header.id === '') throw new StreamFault('bad-format', 'stream-protocol', 'The peer gave its stream no id.');
     this.#peer = header;
@@ -164,6 +165,10 @@ export class OutgoingStream {
     this.features =
       header.version === '' ? noFeatures : readFeatures((await this.#inbox.element(ns.streams, 'features')).bytes);
     return this.features;
+  }
+
+  #header(): HeaderToSend {
+    return { from: wireDomain(this.home), to: wireDomain(this.partner), version: '1.0' };
   }
 
   async #starttls(): Promise<void> {
@@ -211,7 +216,7 @@ export class OutgoingStream {
   /** SASL EXTERNAL, XEP-0178 §3: false where it is not offered or refused, and dialback may be tried. */
   async #external(features: PeerFeatures): Promise<boolean> {
     if (!features.external || !this.#context.certificates.covers(this.home)) return false;
-    const identity = Buffer.from(this.home).toString('base64');
+    const identity = Buffer.from(wireDomain(this.home)).toString('base64');
     this.xml.send(`<auth xmlns='${ns.sasl}' mechanism='EXTERNAL'>${identity}</auth>`);
     const answer = await this.#inbox.element(ns.sasl);
     if (answer.name !== 'success') {

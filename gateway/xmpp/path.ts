@@ -8,6 +8,8 @@ import { StanzaQueue } from './stanza-queue.ts';
 export interface Carrier {
   readonly open: boolean;
   readonly full: boolean;
+  /** Stanzas sent and not confirmed, where the carrier tells each by itself. */
+  readonly unconfirmed?: number;
   send(stanza: Stanza): void;
 }
 
@@ -73,6 +75,8 @@ export class OutboundPath {
   #carrier: Carrier | undefined;
   #seeking = false;
   #failures = 0;
+  /** Stanzas still to be sent one by one, to find the one over which carriers break. */
+  #cautious = 0;
   #attachedAt = 0;
   #retry: NodeJS.Timeout | undefined;
   #expiry: NodeJS.Timeout | undefined;
@@ -95,6 +99,11 @@ export class OutboundPath {
     return this.#queue.length;
   }
 
+  /** Whether the next stanza to wait comes back. */
+  get full(): boolean {
+    return this.#queue.length >= this.#limits.stanzas || this.#queue.bytes >= this.#limits.bytes;
+  }
+
   /** Seeks a stream without waiting for a stanza, where there is none. */
   start(): void {
     this.#seek();
@@ -107,7 +116,7 @@ export class OutboundPath {
       return true;
     }
     const carrier = this.#carrier;
-    if (carrier !== undefined && this.#queue.length === 0 && carrier.open && !carrier.full) {
+    if (carrier !== undefined && this.#queue.length === 0 && this.#takes(carrier)) {
       carrier.send(stanza);
       return true;
     }
@@ -129,7 +138,10 @@ export class OutboundPath {
     if (carrier === undefined) this.#seek();
     // What a closing stream leaves unconfirmed goes before all that waits: nothing moves until `lost` brings it.
     else if (carrier.open) {
-      while (this.#queue.length > 0 && !carrier.full) carrier.send(this.#queue.shift() as Stanza);
+      while (this.#queue.length > 0 && this.#takes(carrier)) {
+        if (this.#cautious > 0) this.#cautious--;
+        carrier.send(this.#queue.shift() as Stanza);
+      }
       this.#relieve();
     }
   }
@@ -142,8 +154,10 @@ export class OutboundPath {
 
   /** The stream is gone. What the peer had not confirmed goes first when the next one stands. */
   lost(carrier: Carrier, unconfirmed: readonly Stanza[]): void {
-    const poison = this.#queue.restore(unconfirmed, Date.now() + this.#limits.waitMs);
+    const alone = this.#cautious > 0 && unconfirmed.length === 1;
+    const poison = this.#queue.restore(unconfirmed, Date.now() + this.#limits.waitMs, alone);
     if (poison) this.#owner.undeliverable(poison, 'stream-error');
+    if (this.#queue.suspicious && carrier.unconfirmed !== undefined) this.#cautious = unconfirmed.length + 1;
     const inUse = this.#carrier === carrier;
     if (inUse) this.#carrier = undefined;
     if (inUse && Date.now() - this.#attachedAt > STEADY_MS) this.#failures = 0;
@@ -173,6 +187,10 @@ export class OutboundPath {
     this.#retry = undefined;
     if (this.#carrier?.open) this.pump();
     this.#bounce('shutting-down');
+  }
+
+  #takes(carrier: Carrier): boolean {
+    return carrier.open && !carrier.full && !(this.#cautious > 0 && (carrier.unconfirmed ?? 0) > 0);
   }
 
   get #wanted(): boolean {

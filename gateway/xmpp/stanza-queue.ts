@@ -15,6 +15,11 @@ export class StanzaQueue {
     return this.#items.length - this.#head;
   }
 
+  /** Whether connections have broken over the same stanzas more than once. */
+  get suspicious(): boolean {
+    return this.#suspicions > 1;
+  }
+
   /** Deadline of the first, infinite where there is none. */
   get nextDeadline(): number {
     return this.#items[this.#head]?.deadline ?? Number.POSITIVE_INFINITY;
@@ -27,12 +32,13 @@ export class StanzaQueue {
 
   /**
    * Puts back, before all others and in order, what a broken connection left unconfirmed. A stanza that headed it
-   * again and again is returned instead: sending it once more would only break the next connection.
+   * again and again is returned instead: sending it once more would only break the next connection. One that was under
+   * way `alone` counts twice.
    */
-  restore(stanzas: readonly Stanza[], deadline: number): Stanza | undefined {
+  restore(stanzas: readonly Stanza[], deadline: number, alone = false): Stanza | undefined {
     const first = stanzas[0];
     if (first === undefined) return undefined;
-    this.#suspicions = first === this.#suspect ? this.#suspicions + 1 : 1;
+    this.#suspicions = (first === this.#suspect ? this.#suspicions : 0) + (alone ? 2 : 1);
     this.#suspect = first;
     const poison = this.#suspicions >= POISON ? first : undefined;
     const kept = poison === undefined ? stanzas : stanzas.slice(1);

@@ -126,8 +126,7 @@ function isPing({ name, type, to, childNamespace }: Stanza): boolean {
 
 function pongFor({ from, to, id }: Stanza): Stanza {
   const bytes = Buffer.from(`<iq type='result' id='${id}' from='${to}' to='${from}'/>`);
-  return { name: 'iq', from: to, to: from, type: 'result', id, childNamespace: '', childName: '',
-    children: 1, bytes };
+  return { name: 'iq', from: to, to: from, type: 'result', id, childNamespace: '', childName: '', children: 1, bytes };
 }
 
 /** A message whose id and body are the same. */
