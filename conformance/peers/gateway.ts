@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type KeyPair, writeAuthority, writeKeyPair } from './authority.ts';
 import { Lines } from './lines.ts';
-import type { Nameserver, Peer } from './peer.ts';
+import type { Nameserver } from './peer.ts';
 import { ServerProcess } from './process.ts';
 
 export interface GatewayOptions {
   /** The server whose users the gateway stands for, with the domains it serves. */
-  readonly home: Peer;
+  readonly home: HomeServer;
   readonly homeDomains: readonly string[];
   /** The loopback address of every port of the gateway. */
   readonly address: string;
@@ -23,6 +23,14 @@ export interface GatewayOptions {
   readonly policies: Readonly<Record<string, string>>;
   /** Further keys of `edges.xmpp`, as one line of YAML without the braces. */
   readonly edge?: string | undefined;
+  /** Further keys of `home.xmpp`, likewise. */
+  readonly link?: string | undefined;
+}
+
+/** Where the home server takes components: every peer is one. */
+export interface HomeServer {
+  readonly address: string;
+  readonly ports: { readonly component: number };
 }
 
 export interface GatewayPorts {
@@ -107,8 +115,19 @@ export class GatewayProcess {
   /** Resolves with the first log line, written after `after`, that has these facts. */
   async logged(facts: Partial<LogLine>, after = 0, timeoutMs = 20_000): Promise<LogLine> {
     // pino writes the keys of one line in any order; look-aheads take them as they come.
-    const pattern = Object.entries(facts).map(([key, value]) => `(?=.*${escapeRegExp(`"${key}":${JSON.stringify(value)}`)})`);
+    const pattern = Object.entries(facts).map(
+      ([key, value]) => `(?=.*${escapeRegExp(`"${key}":${JSON.stringify(value)}`)})`,
+    );
     return JSON.parse(await this.log.waitFor(new RegExp(`^${pattern.join('')}.*$`), { after, timeoutMs }));
+  }
+
+  /** Waits until so many log lines, written after `after`, have these facts; resolves with all that have. */
+  async loggedTimes(count: number, facts: Partial<LogLine>, after = 0): Promise<LogLine[]> {
+    for (;;) {
+      const lines = this.lines(facts, after);
+      if (lines.length >= count) return lines;
+      await this.logged(facts, this.log.mark());
+    }
   }
 
   /** The log lines, written after `after`, that have these facts. */
@@ -145,7 +164,8 @@ export class GatewayProcess {
   }
 
   async #write(): Promise<void> {
-    const { folder, home, homeDomains, address, ports, nameserver, certificate, authorityPem, policies } = this.#options;
+    const { folder, home, homeDomains, address, ports, nameserver, certificate, authorityPem, policies } =
+      this.#options;
     const pki = join(folder, 'pki');
     await writeKeyPair(pki, 'gateway', certificate);
     await writeAuthority(pki, authorityPem);
@@ -153,6 +173,7 @@ export class GatewayProcess {
     for (const [name, text] of Object.entries(policies)) await writeFile(join(folder, 'policies', name), text);
     await writeFile(join(folder, 'secret'), this.#options.secret);
     const edge = this.#options.edge === undefined ? '' : `, ${this.#options.edge}`;
+    const link = this.#options.link === undefined ? '' : `, ${this.#options.link}`;
     await writeFile(
       this.configFile,
       [
@@ -160,7 +181,7 @@ export class GatewayProcess {
         'policies: ./policies',
         'home:',
         `  domains: [${homeDomains.join(', ')}]`,
-        `  xmpp: { link: component, host: ${home.address}, port: ${home.ports.component}, secret: { file: ./secret } }`,
+        `  xmpp: { link: component, host: ${home.address}, port: ${home.ports.component}, secret: { file: ./secret }${link} }`,
         'edges:',
         `  xmpp: { listen: ["${address}:${ports.s2s}"], directTls: ["${address}:${ports.directTls}"]${edge} }`,
         'tls:',

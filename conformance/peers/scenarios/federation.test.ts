@@ -33,7 +33,12 @@ describe.runIf(requirePeers('prosody', 'ejabberd'))('Federation through the gate
     afterEach(() => Promise.all([alice?.close(), bob?.close()]));
 
     it('carries messages both ways, whatever they say', async () => {
-      const bodies = ['plain', 'ñ 漢字 🦆 \u{1f468}‍\u{1f469}‍\u{1f467}', '<b>&amp; "quoted"</b> ]]> &lt;', 'x'.repeat(99_997) + '漢🦆'];
+      const bodies = [
+        'plain',
+        'ñ 漢字 🦆 \u{1f468}‍\u{1f469}‍\u{1f467}',
+        '<b>&amp; "quoted"</b> ]]> &lt;',
+        'x'.repeat(99_997) + '漢🦆',
+      ];
       for (const [from, to] of [
         [alice, bob],
         [bob, alice],
@@ -106,7 +111,9 @@ describe.runIf(requirePeers('prosody', 'ejabberd'))('Federation through the gate
           [host, 'host'],
           [guest, 'guest'],
         ] as const) {
-          await user.send(xml('presence', { to: `${room}/${nick}` }, xml('x', { xmlns: 'http://jabber.org/protocol/muc' })));
+          await user.send(
+            xml('presence', { to: `${room}/${nick}` }, xml('x', { xmlns: 'http://jabber.org/protocol/muc' })),
+          );
           await user.presences.next(({ attrs }) => attrs.from === `${room}/${nick}` && attrs.type === undefined);
         }
         for (const [user, nick, other] of [
