@@ -16,6 +16,8 @@ export interface FederationOptions {
   readonly tls: 'starttls' | 'direct';
   /** The partner's policy file, where it is not {@link openPolicy}. */
   readonly policy?: string;
+  /** Policy files of further partners, by their one domain: raw sockets play them. */
+  readonly others?: Readonly<Record<string, string>>;
   /** Further keys of `edges.xmpp`. */
   readonly edge?: string;
   /** Further Prosody modules of the partner, e.g. `s2s_bidi`. */
@@ -57,7 +59,7 @@ export class Federation {
   }
 
   static async #build(world: World, options: FederationOptions): Promise<Federation> {
-    const { proof, tls } = options;
+    const { proof, tls, others = {} } = options;
     const dialback = proof === 'dialback';
     const own = async (...domains: string[]) => (dialback ? { certificate: await selfSigned(...domains) } : {});
     const partnerWanted = {
@@ -73,7 +75,7 @@ export class Federation {
       rooms: homeRooms,
       users: { alice: 'pass-a', ceo: 'pass-c' },
       publish: false,
-      components: [partnerDomain, partnerRooms].map((domain) => ({ domain, secret })),
+      components: [partnerDomain, partnerRooms, ...Object.keys(others)].map((domain) => ({ domain, secret })),
     };
     const [partner, home] = await Promise.all([
       options.partner === 'prosody'
@@ -85,7 +87,10 @@ export class Federation {
       home,
       homeDomains: [homeDomain, homeRooms],
       secret,
-      policies: { [`${partnerDomain}.yaml`]: options.policy ?? openPolicy(proof) },
+      policies: {
+        [`${partnerDomain}.yaml`]: options.policy ?? openPolicy(proof),
+        ...Object.fromEntries(Object.entries(others).map(([domain, policy]) => [`${domain}.yaml`, policy])),
+      },
       ...(options.edge === undefined ? {} : { edge: options.edge }),
       ...(await own(homeDomain, homeRooms)),
     });
@@ -98,7 +103,7 @@ export class Federation {
         publishXmpp(dns, name, [{ host: gateway.address, port: gateway.ports.directTls, tls }]);
       }
     }
-    await gateway.linked(partnerDomain, partnerRooms);
+    await gateway.linked(partnerDomain, partnerRooms, ...Object.keys(others));
     return new Federation(world, partner, home, gateway);
   }
 

@@ -16,6 +16,7 @@ export class Inbox<T> {
   readonly #name: string;
   readonly #print: (item: T) => string;
   readonly #waiters = new Set<Waiter<T>>();
+  readonly #listeners: ((item: T) => void)[] = [];
   #unread: T[] = [];
   #total = 0;
 
@@ -36,6 +37,7 @@ export class Inbox<T> {
 
   add(item: T): void {
     this.#total += 1;
+    for (const listener of this.#listeners) listener(item);
     for (const waiter of this.#waiters) {
       if (!waiter.wanted(item)) continue;
       waiter.found(item);
@@ -43,6 +45,12 @@ export class Inbox<T> {
     }
     if (this.#unread.length === capacity) throw new Error(`more than ${capacity} ${this.#name} nobody took`);
     this.#unread.push(item);
+  }
+
+  /** Hears of what is unread, and then of everything that arrives, whether somebody takes it or not. */
+  listen(listener: (item: T) => void): void {
+    for (const item of this.#unread) listener(item);
+    this.#listeners.push(listener);
   }
 
   /** Takes the first that the predicate wants, unread or yet to come; the others stay unread. Rejects when the time is over. */

@@ -13,6 +13,8 @@ export type TlsOptions = Omit<ConnectionOptions, 'socket' | 'host' | 'port'>;
 export interface RawOptions {
   readonly address: string;
   readonly port: number;
+  /** The loopback address to come from; the kernel chooses one when left out. */
+  readonly localAddress?: string | undefined;
   /** Given: TLS from the first byte (XEP-0368). */
   readonly tls?: TlsOptions | undefined;
 }
@@ -27,13 +29,15 @@ export class RawStream {
   /** Resolves when the other side has ended or reset the connection, or `close` was called. */
   readonly closed: Promise<void>;
   readonly #markClosed: () => void;
+  readonly #bottom: Socket;
   #socket: Socket | TLSSocket;
   #unread = '';
   #reader: Reader | undefined;
   #over = false;
+  #look: ((text: string) => void) | undefined;
 
-  static async connect({ address, port, tls }: RawOptions): Promise<RawStream> {
-    const socket = connectTcp({ host: address, port, noDelay: true });
+  static async connect({ address, port, localAddress, tls }: RawOptions): Promise<RawStream> {
+    const socket = connectTcp({ host: address, port, noDelay: true, ...(localAddress ? { localAddress } : {}) });
     await once(socket, 'connect');
     const stream = new RawStream(socket);
     if (tls !== undefined) await stream.startTls(tls);
@@ -49,6 +53,7 @@ export class RawStream {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#markClosed = resolve;
+    this.#bottom = socket;
     this.#socket = socket;
     this.#listen(socket);
   }
@@ -60,7 +65,7 @@ export class RawStream {
 
   /** The TLS socket after the handshake, for its certificate, protocol or ALPN. */
   get tls(): TLSSocket | undefined {
-    return 'getPeerX509Certificate' in this.#socket ? this.#socket : undefined;
+    return this.#socket instanceof TLSSocket ? this.#socket : undefined;
   }
 
   /** Writes; resolves when the kernel has taken it. Rejects when the connection is gone. */
@@ -114,6 +119,13 @@ export class RawStream {
     this.#listen(socket);
   }
 
+  /** Reads on, and keeps nothing of it: every piece is shown once. For answers nobody waits for. */
+  discard(look: (text: string) => void = () => {}): void {
+    this.#look = look;
+    look(this.#unread);
+    this.#unread = '';
+  }
+
   /** Stops reading, so that the other side's writes fill up and stall. */
   pause(): void {
     this.#socket.pause();
@@ -128,6 +140,11 @@ export class RawStream {
     this.#socket.end();
   }
 
+  /** Breaks the connection off, as a machine that crashed does. */
+  reset(): void {
+    this.#bottom.resetAndDestroy();
+  }
+
   /** Drops the connection. Idempotent. */
   async close(): Promise<void> {
     this.#socket.destroy();
@@ -137,7 +154,9 @@ export class RawStream {
   #listen(socket: Socket): void {
     const decoder = new StringDecoder('utf8');
     socket.on('data', (chunk: Buffer) => {
-      this.#unread += decoder.write(chunk);
+      const text = decoder.write(chunk);
+      if (this.#look) return this.#look(text);
+      this.#unread += text;
       if (this.#unread.length > longestUnread) socket.destroy(new Error('too much unread'));
       this.#serve();
     });

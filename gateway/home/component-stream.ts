@@ -43,6 +43,8 @@ const WINDOW_BYTES = 4 * 1024 * 1024;
 const SPACING_MS = 5;
 /** How long the home server may leave a fence unanswered, ms. */
 const FENCE_MS = 60_000;
+/** Errors that may wait to be written, bytes: all that one read can bring about. */
+const OVERTAKE_BYTES = 1024 * 1024;
 /** How long a partner that takes no more holds back what local users send it, ms. */
 const PATIENCE_MS = 1_000;
 const FENCE = 'drawbridge-fence-';
@@ -74,7 +76,7 @@ export class ComponentStream implements Carrier {
       {
         header: (header) => this.#inbox.put(header),
         element: (element) => this.#element(element),
-        drain: () => owner.room(this),
+        drain: () => this.#drained(),
         closed: (fault) => this.#closed(fault),
       },
     );
@@ -120,9 +122,9 @@ export class ComponentStream implements Carrier {
     this.#window.add(stanza);
   }
 
-  /** Writes at once and unconfirmed, ahead of what waits for the window; false where even the wire is full. */
+  /** Writes at once and unconfirmed, ahead of what waits for the window; false where the wire is more than full. */
   overtake(stanza: Stanza): boolean {
-    if (!this.open || this.#xml.wire.full) return false;
+    if (!this.open || this.#xml.wire.backlog > OVERTAKE_BYTES) return false;
     this.#xml.send(stanza.bytes);
     return true;
   }
@@ -171,18 +173,31 @@ export class ComponentStream implements Carrier {
       throw new StreamFault('unsupported-stanza-type', 'stanza-malformed', `<${name}/> is no stanza.`);
     }
     if (name === 'iq' && this.#passed(element)) return;
-    if (!this.#owner.stanza({ ...element, name: name as StanzaName })) this.#hold();
+    if (!this.#owner.stanza({ ...element, name: name as StanzaName })) this.#congest();
+    if (this.#xml.wire.full) this.#hold();
   }
 
   /**
-   * Reads no further, for a while: that evens out bursts. But what is not read piles up in the home server without a
-   * bound, and the answers to our fences with it; so towards a partner that is stuck it comes back to its senders.
+   * A partner takes no more. Holding for a while evens out bursts; but what is not read piles up in the home server
+   * without a bound, and the answers to our fences with it. So towards a partner that is stuck it comes back.
    */
-  #hold(): void {
+  #congest(): void {
     if (this.#congested) return;
     this.#congested = true;
+    this.#hold();
+  }
+
+  /** Reads no further, for a while: until there is room, or the home server has read what it was answered. */
+  #hold(): void {
+    if (this.#xml.wire.paused) return;
     this.#xml.wire.pause();
     this.#patience = setTimeout(() => this.#xml.wire.resume(), PATIENCE_MS);
+  }
+
+  #drained(): void {
+    clearTimeout(this.#patience);
+    this.#xml.wire.resume();
+    this.#owner.room(this);
   }
 
   /** An answered fence; an error answers as well as a result. */
