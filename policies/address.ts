@@ -73,6 +73,11 @@ export function wireBare({ local, domain }: Address): string {
   return local === '' ? wireDomain(domain) : `${local}@${wireDomain(domain)}`;
 }
 
+/** A network address as people write it: `192.0.2.1:5269`, `[::1]:5269`. */
+export function endpointText({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 function foldLocal(text: string): string | undefined {
   if (text.length === 0 || text.length > PART_BYTES) return undefined;
   if (PLAIN_LOCAL.test(text)) return text;

@@ -1,6 +1,6 @@
 import type { Reading } from './document.ts';
 import type { Place } from './fault.ts';
-import { type Finding, pathText } from './finding.ts';
+import { type Finding, keyPathText } from './finding.ts';
 import { nearest } from './nearest.ts';
 import type {
   Flow,
@@ -61,6 +61,7 @@ export function compilePartner(
   }
   if (findings.length > 0) return { findings };
   const calls = section('calls');
+  const speaks = section('speaks');
   const partner: PartnerPolicy = {
     name: draft.partner,
     file: source.file,
@@ -68,7 +69,8 @@ export function compilePartner(
     exactDomains,
     wildcardDomains,
     claims: claimsOf(own, patterns),
-    speaks: section('speaks')?.value ?? 'auto',
+    speaks: speaks?.value ?? 'auto',
+    otherProtocol: refuse('protocol-denied', speaks?.from.source.keyPlace(['speaks'])),
     trust: trustOf(section('trust')),
     groups,
     presence,
@@ -137,7 +139,7 @@ function presenceOf(section: Section<'presence'>, groups: Groups, findings: Find
       findings.push({
         severity: 'error',
         place: source.place([...path, 'local']),
-        path: pathText([...path, 'local']),
+        path: keyPathText([...path, 'local']),
         message: `no group is called \`${local.name}\`${meant === undefined ? '' : `: did you mean \`${meant}\`?`}`,
         remedy: groups.size === 0 ? 'add it under `groups`' : `groups here: ${[...groups.keys()].join(', ')}`,
       });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codeOf, Fault } from './fault.ts';
+import { asFault, codeOf, Fault } from './fault.ts';
 import { reasons } from './reasons.ts';
 
 describe('a fault', () => {
@@ -19,6 +19,23 @@ describe('a fault', () => {
   it('keeps its words, its place, its remedy and its cause', () => {
     const detail = { place: { file: 'p.yaml', line: 3, column: 5 }, remedy: 'write one', cause: new Error('why') };
     expect(new Fault('policy-invalid', 'No partner.', detail)).toMatchObject({ message: 'No partner.', ...detail });
+  });
+});
+
+describe('anything thrown as a fault', () => {
+  it('is itself where it is one', () => {
+    const fault = new Fault('dns-timeout');
+    expect(asFault(fault)).toBe(fault);
+  });
+
+  it.each([
+    [new TypeError('x is no function'), 'TypeError: x is no function'],
+    ['x', 'x'],
+    [undefined, 'undefined'],
+  ])('%s is a defect of ours, and its cause', (thrown, message) => {
+    const fault = asFault(thrown);
+    expect(fault).toMatchObject({ code: 'internal', message });
+    expect(fault.cause).toBe(thrown);
   });
 });
 

@@ -29,6 +29,23 @@ export class Fault extends Error {
   }
 }
 
+/** Anything thrown as a {@link Fault}; what is none becomes the cause of one that is `internal`. */
+export function asFault(error: unknown): Fault {
+  return error instanceof Fault ? error : new Fault('internal', String(error), { cause: error });
+}
+
+/** A {@link Fault} that says nothing of a place gets this one, such as the key that names a file; else as thrown. */
+export function withPlace(thrown: unknown, place: Place): unknown {
+  if (!(thrown instanceof Fault) || thrown.place !== undefined) return thrown;
+  const { code, message, remedy, cause } = thrown;
+  return new Fault(code, message, { place, remedy, cause });
+}
+
+/** Why something cannot be read or written, in the system's words. */
+export function systemText(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
 /** The reason code of anything thrown; what is not a {@link Fault} is `internal`. */
 export function codeOf(error: unknown): ReasonCode {
   return error instanceof Fault ? error.code : 'internal';

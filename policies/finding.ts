@@ -12,10 +12,15 @@ export interface Finding {
 }
 
 /** A key path as people write it: `presence[1].show`. */
-export function pathText(path: readonly PropertyKey[]): string {
+export function keyPathText(path: readonly PropertyKey[]): string {
   let text = '';
   for (const part of path) text += typeof part === 'number' ? `[${part}]` : `${text === '' ? '' : '.'}${String(part)}`;
   return text;
+}
+
+/** The same thing may be found once a partner or once a rule; it is said once. */
+export function distinct(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map((finding) => [JSON.stringify([finding.place, finding.message]), finding])).values()];
 }
 
 /** Sorts by file, line and column. */

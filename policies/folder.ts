@@ -4,7 +4,8 @@ import type { z } from 'zod';
 import { compilePartner } from './compile.ts';
 import { type Reading, readDocument } from './document.ts';
 import type { Place } from './fault.ts';
-import { type Finding, inOrder } from './finding.ts';
+import { distinct, type Finding, inOrder } from './finding.ts';
+import { FindingsFault } from './findings-fault.ts';
 import type { PartnerPolicy } from './partner.ts';
 import { type DefaultsDraft, defaultsSchema, type PartnerDraft, partnerSchema } from './schema.ts';
 import { PolicySet } from './set.ts';
@@ -23,8 +24,9 @@ export interface LoadedPolicies {
 /**
  * Loads a folder of policies: `defaults.yaml` where there is one, and every other `*.yaml` or `*.yml` as one partner.
  * Hidden files and subfolders are left alone. Never rejects: what is wrong comes back as findings, sorted by place.
+ * A folder that cannot be used is told where it is named, if that is given.
  */
-export async function loadPolicies(dir: string): Promise<LoadedPolicies> {
+export async function loadPolicies(dir: string, namedAt?: Place): Promise<LoadedPolicies> {
   const findings: Finding[] = [];
   try {
     const { partners, defaultsFiles } = await list(dir);
@@ -41,9 +43,16 @@ export async function loadPolicies(dir: string): Promise<LoadedPolicies> {
     const remedy = 'check `policies` in the configuration, and who may read the folder';
     return {
       set: undefined,
-      findings: [...findings, refused(dir, `the folder cannot be used: ${textOf(error)}`, remedy)],
+      findings: [...findings, refused(dir, `the policies folder cannot be used: ${textOf(error)}`, remedy, namedAt)],
     };
   }
+}
+
+/** {@link loadPolicies}, or rejects with a {@link FindingsFault} `policy-invalid`. */
+export async function requirePolicies(dir: string, namedAt?: Place): Promise<PolicySet> {
+  const { set, findings } = await loadPolicies(dir, namedAt);
+  if (set === undefined) throw new FindingsFault('policy-invalid', findings);
+  return set;
 }
 
 async function list(dir: string): Promise<{ partners: string[]; defaultsFiles: string[] }> {
@@ -134,13 +143,8 @@ function disputes(partners: readonly PartnerPolicy[]): Finding[] {
   return findings;
 }
 
-/** What is wrong with the defaults is found once a partner, and said once. */
-function distinct(findings: readonly Finding[]): Finding[] {
-  return [...new Map(findings.map((finding) => [JSON.stringify([finding.place, finding.message]), finding])).values()];
-}
-
-function refused(file: string, message: string, remedy: string): Finding {
-  return { severity: 'error', place: { file, line: 1, column: 1 }, path: '', message, remedy };
+function refused(file: string, message: string, remedy: string, place = { file, line: 1, column: 1 }): Finding {
+  return { severity: 'error', place, path: '', message, remedy };
 }
 
 function textOf(error: unknown): string {

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type Finding, pathText } from './finding.ts';
+import { type Finding, keyPathText } from './finding.ts';
 import { byNearness, nearest } from './nearest.ts';
 import { descriptionAt, keysAt } from './shape.ts';
 import type { Source } from './source.ts';
@@ -70,7 +70,7 @@ function unknownKey(key: string, path: Path, context: Context): Finding {
   return {
     severity: 'error',
     place: context.source.keyPlace(own),
-    path: pathText(own),
+    path: keyPathText(own),
     message: `unknown key \`${key}\`${meant === undefined ? '' : `: did you mean \`${meant}\`?`}`,
     remedy: `keys here: ${byNearness(key, keys).join(', ')}`,
   };
@@ -126,7 +126,7 @@ function isShallow(issue: Issue): boolean {
 }
 
 function found(message: string, path: Path, { source }: Context, remedy?: string): Finding {
-  return { severity: 'error', place: source.place(path), path: pathText(path), message, remedy };
+  return { severity: 'error', place: source.place(path), path: keyPathText(path), message, remedy };
 }
 
 function bound(word: string, limit: number | bigint, origin: string): string {

@@ -28,7 +28,7 @@ describe('presence: the first rule that names the local user decides', () => {
       4,
       'refuse presence-hidden',
       'allow allowed',
-      'allow allowed',
+      'refuse presence-hidden',
       'refuse presence-hidden',
       'refuse presence-hidden',
       'refuse presence-hidden',
@@ -39,7 +39,7 @@ describe('presence: the first rule that names the local user decides', () => {
       4,
       'refuse presence-hidden',
       'allow allowed',
-      'allow allowed',
+      'refuse presence-hidden',
       'refuse presence-hidden',
       'refuse presence-hidden',
       'refuse presence-hidden',
@@ -308,4 +308,24 @@ it('verdicts are frozen, and the same object whenever the same rule decides', ()
   const first = judge(partner, ask('presence', 'outbound'));
   expect(judge(partner, ask('presence', 'outbound', { who: 'other@contoso.example' }))).toBe(first);
   expect(Object.isFrozen(first)).toBe(true);
+});
+
+describe('a partner that speaks one protocol', () => {
+  const text =
+    'partner: fabrikam.example\nspeaks: sip\nmessages: { allow: both }\npresence: [{ local: "*", show: full }]';
+
+  it.each([
+    ['sip', 'xmpp', 'refuse protocol-denied 2'],
+    ['sip', 'sip', 'allow allowed 3'],
+    ['xmpp', 'sip', 'refuse protocol-denied 2'],
+    ['xmpp', 'xmpp', 'allow allowed 3'],
+    ['auto', 'sip', 'allow allowed 3'],
+    ['auto', 'xmpp', 'allow allowed 3'],
+  ] as const)('speaks %s: a message by %s: %s', (speaks, via, expected) => {
+    const considered: Consideration[] = [];
+    const written = policyOf(text.replace('sip', speaks));
+    const { verdict, reason, rule } = judge(written, { ...ask('message', 'inbound'), via }, considered);
+    expect(`${verdict} ${reason} ${rule?.line}`).toBe(expected);
+    if (verdict === 'refuse') expect(considered).toMatchObject([{ line: 2, rule: `speaks: ${speaks}` }]);
+  });
 });

@@ -25,7 +25,16 @@ const UNSEEN: Visibility = Object.freeze({ show: undefined, rule: undefined });
  * decides. Pure, and without allocation unless `considered` is given, to which every rule looked at is added.
  */
 export function judge(partner: PartnerPolicy | undefined, question: Question, considered?: Consideration[]): Verdict {
-  return partner === undefined ? NO_PARTNER : judges[question.kind](partner, question, considered);
+  if (partner === undefined) return NO_PARTNER;
+  const denied = otherProtocol(partner, question.via);
+  if (denied === undefined) return judges[question.kind](partner, question, considered);
+  considered?.push(speaksConsidered(partner, question.via, denied));
+  return denied;
+}
+
+/** The refusal of a protocol that the partner does not speak by its policy; undefined where it does. */
+export function otherProtocol({ speaks, otherProtocol }: PartnerPolicy, via: Question['via']): Verdict | undefined {
+  return speaks === 'auto' || speaks === via ? undefined : otherProtocol;
 }
 
 /** What a partner sees of a local user. */
@@ -74,14 +83,9 @@ function judgePresence(partner: PartnerPolicy, { direction, local }: Question, c
   return direction === 'outbound' ? rule.outbound : rule.inbound;
 }
 
-function judgeSubscription(
-  partner: PartnerPolicy,
-  { direction, local }: Question,
-  considered?: Consideration[],
-): Verdict {
-  const rule = ruleOf(partner, local, considered);
-  if (rule === undefined) return SILENT;
-  return direction === 'outbound' ? rule.inbound : rule.request;
+/** Either way: a server repeats its user's unanswered requests at each log-in, which tells when a hidden user comes. */
+function judgeSubscription(partner: PartnerPolicy, { local }: Question, considered?: Consideration[]): Verdict {
+  return ruleOf(partner, local, considered)?.request ?? SILENT;
 }
 
 /** To join a room is to be seen in it: outbound the local user is, inbound the room. */
@@ -127,6 +131,11 @@ function iqConsidered(partner: PartnerPolicy, namespace: string, matched: boolea
   const { written } = partner.iq;
   if (written !== undefined) return weighed(written, matched, why);
   return { ...absent(partner, 'iq', `ping, disco and version by default: ${why}`), matched };
+}
+
+function speaksConsidered({ speaks, place }: PartnerPolicy, via: string, { rule }: Verdict): Consideration {
+  const { file, line } = rule ?? place;
+  return { file, line, rule: `speaks: ${speaks}`, matched: false, why: `this comes by ${via}` };
 }
 
 function weighed({ place, text }: Written, matched: boolean, why: string): Consideration {

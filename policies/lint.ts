@@ -1,5 +1,5 @@
 import type { Place } from './fault.ts';
-import { type Finding, inOrder } from './finding.ts';
+import { distinct, type Finding, inOrder } from './finding.ts';
 import type { Group, PartnerPolicy } from './partner.ts';
 import { Matcher } from './selector.ts';
 import type { PolicySet } from './set.ts';
@@ -84,8 +84,4 @@ function idleGroups(partners: readonly PartnerPolicy[]): Finding[] {
 
 function warning(place: Place, path: string, message: string, remedy: string): Finding {
   return { severity: 'warning', place, path, message, remedy };
-}
-
-function distinct(findings: readonly Finding[]): Finding[] {
-  return [...new Map(findings.map((finding) => [JSON.stringify([finding.place, finding.message]), finding])).values()];
 }

@@ -22,9 +22,9 @@ export interface PresenceRule extends Written {
   readonly local: Matcher;
   /** The local user's presence on its way to the partner. */
   readonly outbound: Verdict;
-  /** The partner's presence on its way to the local user, and the local user's request to see it. */
+  /** The partner's presence on its way to the local user. */
   readonly inbound: Verdict;
-  /** The partner's request to see the local user. */
+  /** A request to see the other's presence, either way. */
   readonly request: Verdict;
 }
 
@@ -86,6 +86,8 @@ export interface PartnerPolicy {
   /** Where each domain is claimed, by its pattern as `domain` or `*.domain`. */
   readonly claims: ReadonlyMap<string, Place>;
   readonly speaks: 'xmpp' | 'sip' | 'auto';
+  /** What is said to whoever comes by another protocol, and the line that says so. */
+  readonly otherProtocol: Verdict;
   readonly trust: TrustDemand;
   readonly groups: ReadonlyMap<string, Group>;
   /** In order: the first that names the local user decides. */

@@ -31,7 +31,6 @@ const departures: readonly ReasonCode[] = [
   'direction-denied',
   'iq-unsolicited',
   'dialback-unsolicited',
-  'dialback-not-accepted',
   'stream-protocol',
   'home-unavailable',
   'shutting-down',

@@ -49,6 +49,12 @@ export const reasons = {
   allowed: reason('undefined-condition', 'continue', 200, 'A policy rule allows it.'),
   'policy-silent': reason('service-unavailable', 'cancel', 403, 'No policy rule speaks of it, and silence is no.'),
   'no-partner': reason('service-unavailable', 'cancel', 403, 'No policy file names this domain as a partner.'),
+  'protocol-denied': reason(
+    'service-unavailable',
+    'cancel',
+    403,
+    'The policy says that this partner speaks another protocol.',
+  ),
   'direction-denied': reason('policy-violation', 'cancel', 403, 'The policy does not allow this direction.'),
   'message-too-big': reason('policy-violation', 'modify', 413, 'The message is larger than the policy allows.'),
   'iq-namespace-denied': reason('service-unavailable', 'cancel', 403, 'The policy does not list this IQ namespace.'),
@@ -94,7 +100,6 @@ export const reasons = {
   'dialback-invalid': reason('forbidden', 'auth', 403, 'The authoritative server disowned the dialback key.'),
   'dialback-unreachable': reason('remote-server-timeout', 'wait', 504, 'The authoritative server could not be asked.'),
   'dialback-unsolicited': reason('unexpected-request', 'cancel', 403, 'A dialback answer to no question of ours.'),
-  'dialback-not-accepted': reason('policy-violation', 'cancel', 403, 'The policy does not accept dialback here.'),
   'sender-not-proven': reason('not-authorized', 'auth', 403, 'The sender is of a domain not proven on this stream.'),
   'stanza-before-proof': reason('not-authorized', 'auth', 403, 'A stanza arrived before the partner was proven.'),
 
@@ -131,7 +136,6 @@ export const reasons = {
   'dns-not-found': reason('remote-server-not-found', 'cancel', 404, 'The name does not exist in DNS.'),
   'dns-timeout': reason('remote-server-timeout', 'wait', 504, 'No DNS server answered in time.'),
   'dns-failed': reason('remote-server-timeout', 'wait', 504, 'The DNS servers failed to answer.'),
-  'dns-bogus': reason('remote-server-timeout', 'wait', 504, 'The DNS answer does not validate (DNSSEC).'),
   'dns-malformed': reason('remote-server-timeout', 'wait', 504, 'A DNS answer cannot be read.'),
   'dns-service-refused': reason(
     'remote-server-not-found',
@@ -145,6 +149,7 @@ export const reasons = {
   'config-unreadable': reason('internal-server-error', 'cancel', 500, 'A configuration file cannot be read.'),
   'policy-invalid': reason('internal-server-error', 'cancel', 500, 'A policy file has an error.'),
   'certificate-unusable': reason('internal-server-error', 'cancel', 500, 'One of our own certificates cannot be used.'),
+  'trust-unusable': reason('internal-server-error', 'cancel', 500, 'A file of trusted certificates cannot be used.'),
   'listen-failed': reason('internal-server-error', 'cancel', 500, 'A listener cannot be opened.'),
   'wrong-use': reason('internal-server-error', 'cancel', 500, 'The command was used wrongly.'),
   internal: reason('internal-server-error', 'cancel', 500, 'The gateway itself failed.'),

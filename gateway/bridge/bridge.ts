@@ -1,5 +1,5 @@
 import { type Address, foldDomain, wireDomain } from '../../policies/address.ts';
-import { type Direction, judge, presenceVisibility, type Verdict } from '../../policies/judge.ts';
+import { type Direction, judge, otherProtocol, presenceVisibility, type Verdict } from '../../policies/judge.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { PolicySet } from '../../policies/set.ts';
 import { AddressBook } from './address-book.ts';
@@ -27,10 +27,14 @@ export interface BridgeOptions {
 const flows: Readonly<Record<StanzaName, LimitedFlow>> = { message: 'messages', presence: 'presence', iq: 'iq' };
 
 /** The limit a stanza counts towards. Answers to IQs need none: no more of them cross than requests did. */
-function flowOf(role: Role, { name }: Stanza): LimitedFlow | undefined {
+function flowOf(role: Role, { name, from, to, childNamespace }: Stanza): LimitedFlow | undefined {
   if (role === 'subscription-request') return 'subscriptions';
+  // Servers ping each other to learn what arrived, many times a second under load: that is not their users' traffic.
+  if (role === 'iq-request' && childNamespace === PING && !from.includes('@') && !to.includes('@')) return 'pings';
   return role === 'iq-answer' ? undefined : flows[name];
 }
+
+const PING = 'urn:xmpp:ping';
 
 /** What takes something back: lost, it would leave somebody shown who has gone, or two rosters that disagree. */
 const BETTER_LATE: ReadonlySet<string> = new Set(['unavailable', 'unsubscribe', 'unsubscribed']);
@@ -161,6 +165,8 @@ export class Bridge implements EdgeHost, HomeHost {
   #cross(direction: Direction, partnerDomain: string, homeDomain: string, stanza: Stanza): boolean {
     const policy = this.#policies.partnerOf(partnerDomain);
     if (policy === undefined) return this.#refuse(direction, partnerDomain, homeDomain, stanza, refusal('no-partner'));
+    const denied = otherProtocol(policy, 'xmpp');
+    if (denied !== undefined) return this.#refuse(direction, partnerDomain, homeDomain, stanza, denied);
     const from = this.#addresses.read(stanza.from);
     const to = this.#addresses.read(stanza.to);
     // A component link takes what is from its very domain and ends at any other spelling of it (XEP-0114 §3).
@@ -171,9 +177,9 @@ export class Bridge implements EdgeHost, HomeHost {
     const now = this.#now();
     const role = roleOf(stanza);
     const flow = flowOf(role, stanza);
-    const borrow = BETTER_LATE.has(stanza.type);
+    const borrow = stanza.name === 'presence' && BETTER_LATE.has(stanza.type);
     if (flow !== undefined && !this.#limits.take(policy, flow, direction, borrow)) {
-      const verdict = refusal(overLimit[flow], policy.limits.rules[flow]);
+      const verdict = refusal(overLimit[flow], flow === 'pings' ? undefined : policy.limits.rules[flow]);
       return this.#refuse(direction, partnerDomain, homeDomain, stanza, verdict);
     }
     const [local, remote] = direction === 'inbound' ? [to, from] : [from, to];
@@ -209,7 +215,8 @@ export class Bridge implements EdgeHost, HomeHost {
         });
         if (verdict.verdict === 'refuse') return { refuse: verdict, answer: 'error' };
         if (kind === 'iq') this.#iqs.opened(policy.name, from, to, stanza.id, now);
-        return { pass: stanza };
+        const tells = kind === 'message' && direction === 'outbound';
+        return { pass: tells ? this.#presence.hideOccupants(crossing, stanza) : stanza };
       }
       case 'iq-answer':
         if (!this.#iqs.answered(policy.name, from, to, stanza.id, now)) {
@@ -243,7 +250,8 @@ export class Bridge implements EdgeHost, HomeHost {
     if (messages === undefined) return { refuse: refusal('policy-silent'), answer: 'nothing' };
     if (messages.allow === 'none') return { refuse: messages.denied, answer: 'nothing' };
     if (stanza.bytes.length > messages.maxBytes) return { refuse: messages.tooBig, answer: 'nothing' };
-    if (direction === 'outbound' && show === 'nothing') {
+    const unseen = show === 'nothing' || (show === undefined && policy.presence.length > 0);
+    if (direction === 'outbound' && unseen) {
       return { refuse: refusal('presence-hidden', rule), answer: 'nothing' };
     }
     return { pass: stanza };

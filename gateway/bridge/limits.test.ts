@@ -176,6 +176,24 @@ limits:
     },
   );
 
+  it('counts the pings of servers apart from what users ask, and bounds them too', () => {
+    const border = new Border(POLICY);
+    const ping = stanza(
+      "<iq type='get' id='p' from='fabrikam.example' to='contoso.example'><ping xmlns='urn:xmpp:ping'/></iq>",
+    );
+    for (let n = 0; n < 400; n++) border.inbound(ping);
+    expect(border.take()).toMatchObject({ refusals: [] });
+    border.inbound(ping);
+    expect(border.take().refusals).toEqual(['rate-iq']);
+    border.inbound(
+      stanza(
+        "<iq type='get' id='u' from='bob@fabrikam.example' to='contoso.example'><ping xmlns='urn:xmpp:ping'/></iq>",
+      ),
+    );
+    expect(border.take().refusals).toEqual([]);
+    border.bridge.close();
+  });
+
   it('lets an `unavailable` pass on credit, so that nobody stays shown who has gone, and that credit ends too', () => {
     const border = new Border(POLICY);
     const gone = stanza("<presence type='unavailable' from='bob@fabrikam.example/a' to='ann@contoso.example'/>");

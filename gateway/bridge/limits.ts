@@ -2,14 +2,18 @@ import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { Flow, PartnerPolicy } from '../../policies/partner.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 
-/** What a policy may limit per partner and direction. */
-export type LimitedFlow = 'messages' | 'presence' | 'iq' | 'subscriptions';
+/** What is limited per partner and direction: by its policy, and pings of servers by a bound of ours. */
+export type LimitedFlow = 'messages' | 'presence' | 'iq' | 'subscriptions' | 'pings';
+
+/** A fence stands behind every burst of stanzas, at most fifty a second a stream and direction. */
+const PINGS: Flow = { count: 200, periodMs: 1_000, perSecond: 200, burst: 400 };
 
 export const overLimit: Readonly<Record<LimitedFlow, ReasonCode>> = {
   messages: 'rate-messages',
   presence: 'rate-presence',
   iq: 'rate-iq',
   subscriptions: 'rate-subscriptions',
+  pings: 'rate-iq',
 };
 
 /** How much of the rate one lease takes, ms worth of it. */
@@ -91,7 +95,7 @@ export class PartnerLimits {
    * `borrow` is for what does more harm lost than late.
    */
   take(partner: PartnerPolicy, kind: LimitedFlow, direction: 'inbound' | 'outbound', borrow = false): boolean {
-    const flow = partner.limits[kind];
+    const flow = kind === 'pings' ? PINGS : partner.limits[kind];
     if (flow === undefined) return true;
     const key = `${partner.name} ${direction} ${kind}`;
     let bucket = this.#buckets.get(key);

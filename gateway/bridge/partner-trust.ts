@@ -1,3 +1,4 @@
+import { otherProtocol } from '../../policies/judge.ts';
 import type { PartnerPolicy } from '../../policies/partner.ts';
 import type { PolicySet } from '../../policies/set.ts';
 import { type ProofKind, suffices } from '../../policies/trust.ts';
@@ -15,6 +16,8 @@ export class PartnerTrust {
   judge(domain: string, evidence: readonly Evidence[]): TrustVerdict {
     const partner = this.#policies().partnerOf(domain);
     if (partner === undefined) return { sufficient: false, reason: 'no-partner' };
+    const denied = otherProtocol(partner, 'xmpp');
+    if (denied !== undefined) return { sufficient: false, reason: denied.reason, place: denied.rule };
     const proofs = new Set<ProofKind>();
     for (const { domain: of, holds, proof } of evidence) if (holds && of === domain) proofs.add(proof);
     const place = partner.trust.rule;

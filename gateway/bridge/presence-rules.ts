@@ -1,9 +1,9 @@
 import { type Address, wireBare } from '../../policies/address.ts';
-import { judge, presenceVisibility, type Question, type Verdict } from '../../policies/judge.ts';
+import { judge, presenceVisibility, type Question, type Show, type Verdict } from '../../policies/judge.ts';
 import type { PolicySet } from '../../policies/set.ts';
 import type { Contacts } from './contacts.ts';
 import type { Crossing, Outcome } from './crossing.ts';
-import { hideOccupants, reduce } from './presence-view.ts';
+import { hideAddresses, reduce } from './presence-view.ts';
 import { presence } from './reply.ts';
 import { ShownPresence } from './shown-presence.ts';
 import type { Stanza } from './stanza.ts';
@@ -54,13 +54,18 @@ export class PresenceRules {
     }
   }
 
+  /** A stanza of ours without the addresses, told by a room, of users whom the partner may not see. */
+  hideOccupants(crossing: Crossing, stanza: Stanza): Stanza {
+    return hideAddresses(stanza, (address) => this.#hides(crossing, address));
+  }
+
   #inbound(crossing: Crossing): Outcome {
     const { role, stanza, policy, local, remote } = crossing;
     if (role === 'probe') {
       const { show, rule } = presenceVisibility(policy, local);
       if (show !== undefined && show !== 'nothing') return { pass: stanza };
       // RFC 6121 §4.3.2: the same answer for who does not exist and for who does not want to be seen.
-      return { refuse: { ...HIDDEN, rule }, answer: presence(wireBare(local), wireBare(remote), 'unsubscribed') };
+      return { refuse: { ...HIDDEN, rule }, answer: unsubscribed(local, remote) };
     }
     const asks = role === 'subscription-request';
     // Withdrawing, and answering our own user's request, shows the partner nothing.
@@ -70,9 +75,10 @@ export class PresenceRules {
     const kind = asks && !withdraws ? 'subscription' : joins ? 'join' : 'presence';
     const verdict = judge(policy, this.#question(crossing, kind));
     if (verdict.verdict === 'refuse') {
-      if (!asks) return { refuse: verdict, answer: 'error' };
-      if (withdraws) return { refuse: verdict, answer: 'nothing' };
-      return { refuse: verdict, answer: presence(wireBare(local), wireBare(remote), 'unsubscribed', stanza.id) };
+      if (asks && !withdraws) return { refuse: verdict, answer: unsubscribed(local, remote) };
+      // To a user who is not there presence goes unanswered (RFC 6121 §8.5.1); so it does to one who is hidden.
+      const answer = withdraws || verdict.reason === 'presence-hidden' ? 'nothing' : 'error';
+      return { refuse: verdict, answer };
     }
     if (asks && !withdraws && !this.#contacts.admits(policy.name, local.bare, remote.bare, policy.limits.contacts)) {
       const rule = policy.limits.rules.contacts;
@@ -87,10 +93,15 @@ export class PresenceRules {
     switch (role) {
       case 'subscription-request': {
         const verdict = judge(policy, this.#question(crossing, 'subscription'));
-        if (verdict.verdict === 'refuse') return { refuse: verdict, answer: 'error' };
-        if (stanza.type === 'unsubscribe') return { pass: stanza };
-        if (this.#contacts.admits(policy.name, local.bare, remote.bare, policy.limits.contacts))
-          return { pass: stanza };
+        if (stanza.type === 'unsubscribe') {
+          // The user's own act, and it takes back: a hidden user may do that too.
+          return show === undefined ? { refuse: verdict, answer: 'nothing' } : { pass: reduced(stanza, show) };
+        }
+        // As a denial: it ends the request in the user's roster, where an error would leave it to be repeated.
+        if (verdict.verdict === 'refuse') return { refuse: verdict, answer: unsubscribed(remote, local) };
+        if (this.#contacts.admits(policy.name, local.bare, remote.bare, policy.limits.contacts)) {
+          return { pass: reduced(stanza, show) };
+        }
         const limit = policy.limits.rules.contacts;
         return { refuse: { verdict: 'refuse', reason: 'contacts-full', rule: limit }, answer: 'error' };
       }
@@ -98,13 +109,11 @@ export class PresenceRules {
       case 'subscription-answer':
         // A server probes by itself when its user comes on line: that alone would tell.
         if (show === undefined || show === 'nothing') return { refuse: { ...HIDDEN, rule }, answer: 'nothing' };
-        return { pass: stanza };
+        return { pass: reduced(stanza, show) };
       default: {
         const verdict = judge(policy, this.#question(crossing, role === 'join' ? 'join' : 'presence'));
         if (verdict.verdict === 'refuse') return { refuse: verdict, answer: role === 'join' ? 'error' : 'nothing' };
-        const seen =
-          verdict.show === 'availability' || verdict.show === 'status' ? reduce(stanza, verdict.show) : stanza;
-        return { pass: hideOccupants(seen, (address) => this.#hides(crossing, address)) };
+        return { pass: this.hideOccupants(crossing, reduced(stanza, verdict.show)) };
       }
     }
   }
@@ -134,4 +143,14 @@ export class PresenceRules {
     }
     this.#contacts.crossed(name, local.bare, remote.bare, direction, type, limits.contacts);
   }
+}
+
+/** RFC 6121 §3.1.3, §4.3.2: what is said for a user who does not exist, or will not be seen. */
+function unsubscribed(from: Address, to: Address): Stanza {
+  return presence(wireBare(from), wireBare(to), 'unsubscribed');
+}
+
+function reduced(stanza: Stanza, show: Show | undefined): Stanza {
+  if (show === 'full' || show === undefined) return stanza;
+  return reduce(stanza, show === 'status' ? 'status' : 'availability');
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { parse } from 'ltx';
 import { describe, expect, it } from 'vitest';
 import { stanza } from './bridge.fixture.ts';
-import { hideOccupants, reduce } from './presence-view.ts';
+import { hideAddresses, reduce } from './presence-view.ts';
 
 const START = "<presence from='a@h.example/x' to='b@p.example' id='1'";
 const OUT = '<presence from="a@h.example/x" to="b@p.example" id="1"';
@@ -90,7 +90,22 @@ describe('the occupants of a room', () => {
     );
     const seen = '<item role="none" nick="n"><actor nick="m"/><reason>a &amp; b</reason></item><status code="307"/>';
     const xml = room(seen).replaceAll("'", '"');
-    expect(hideOccupants(presence, hidden)).toEqual({ ...presence, bytes: Buffer.from(xml) });
+    expect(hideAddresses(presence, hidden)).toEqual({ ...presence, bytes: Buffer.from(xml) });
+  });
+
+  it.each([
+    [
+      'the author of repeated messages',
+      "<message><addresses xmlns='http://jabber.org/protocol/address'><address type='ofrom' jid='hidden@h.example/x'/></addresses></message>",
+    ],
+    [
+      'whoever invites',
+      "<message><x xmlns='http://jabber.org/protocol/muc#user'><invite from='hidden@h.example/x'/></x></message>",
+    ],
+  ])('leave %s out of what a room says', (_who, xml) => {
+    const seen = hideAddresses(stanza(xml), hidden).bytes.toString();
+    expect(seen).not.toContain('hidden@');
+    expect(seen).toMatch(/<(address|invite)/);
   });
 
   it.each([
@@ -102,6 +117,6 @@ describe('the occupants of a room', () => {
     ],
   ])('stay byte for byte where %s', (_case, xml) => {
     const presence = stanza(xml);
-    expect(hideOccupants(presence, hidden).bytes).toBe(presence.bytes);
+    expect(hideAddresses(presence, hidden).bytes).toBe(presence.bytes);
   });
 });

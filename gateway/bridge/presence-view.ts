@@ -4,6 +4,7 @@ import { compose, escapeXml } from './reply.ts';
 import type { Stanza } from './stanza.ts';
 import { MUC, MUC_USER } from './stanza-kind.ts';
 
+const SLASH = 0x2f;
 /** RFC 6121 §4.7.2.1. */
 const SHOWS = new Set(['away', 'chat', 'dnd', 'xa']);
 
@@ -12,6 +13,8 @@ const SHOWS = new Set(['away', 'chat', 'dnd', 'xa']);
  * and priority. What joins and describes rooms stays at both, for a room is nothing without it (XEP-0045).
  */
 export function reduce(stanza: Stanza, show: Exclude<Show, 'nothing' | 'full'>): Stanza {
+  // Nothing but a tag: most of what is asked and answered about presence.
+  if (stanza.children === 0 && stanza.bytes.at(-2) === SLASH) return stanza;
   const tree = parse(stanza.bytes.toString());
   const kept = tree.children
     .filter((child) => typeof child !== 'string')
@@ -20,21 +23,28 @@ export function reduce(stanza: Stanza, show: Exclude<Show, 'nothing' | 'full'>):
   return compose('presence', stanza, kept);
 }
 
-/** Takes the real addresses of users whom the partner may not see out of a room's presence (XEP-0045 §7.2.3). */
-export function hideOccupants(stanza: Stanza, hidden: (address: string) => boolean): Stanza {
-  if (!stanza.bytes.includes(MUC_USER)) return stanza;
+/** XEP-0033: how a room tells who wrote what stands in its history (XEP-0045 §7.2.14). */
+const ADDRESSES = 'http://jabber.org/protocol/address';
+
+/**
+ * Takes the real addresses of users whom the partner may not see out of what a room says: of occupants (XEP-0045
+ * §7.2.3), of who changed a role (§8.2), of who invites (§7.8.2), and of who wrote what is repeated.
+ */
+export function hideAddresses(stanza: Stanza, hidden: (address: string) => boolean): Stanza {
+  if (!stanza.bytes.includes(MUC_USER) && !stanza.bytes.includes(ADDRESSES)) return stanza;
   const tree = parse(stanza.bytes.toString());
   let changed = false;
-  // The occupant's own in `item`, and in `actor` that of who changed a role or affiliation (§8.2).
   const hide = (element: Element): void => {
-    const { jid } = element.attrs;
-    if (jid !== undefined && hidden(jid)) {
-      delete element.attrs.jid;
+    for (const name of ['jid', 'from'] as const) {
+      const address = element.attrs[name];
+      if (address === undefined || !hidden(address)) continue;
+      delete element.attrs[name];
       changed = true;
     }
     for (const child of element.children) if (typeof child !== 'string') hide(child);
   };
-  for (const room of tree.getChildren('x', MUC_USER)) hide(room);
+  const telling = [...tree.getChildren('x', MUC_USER), ...tree.getChildren('addresses', ADDRESSES)];
+  for (const element of telling) hide(element);
   return changed ? { ...stanza, bytes: Buffer.from(tree.toString()) } : stanza;
 }
 

@@ -43,7 +43,8 @@ function overUdp(server: NameServer, query: Query, signal: AbortSignal): Promise
     const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4');
     socket.on('error', (cause) => reject(unreachable(server, cause)));
     // A connected socket takes datagrams of that server only, and learns of a closed port at once.
-    socket.connect(server.port, server.address, () => {
+    // Not by a callback: Node would tell it of a missing route in place of the 'error' event.
+    socket.once('connect', () => {
       socket.on('message', (datagram) => {
         try {
           const reply = readReply(datagram, query);
@@ -54,6 +55,7 @@ function overUdp(server: NameServer, query: Query, signal: AbortSignal): Promise
       });
       socket.send(encodeQuery(query));
     });
+    socket.connect(server.port, server.address);
     return () => socket.close();
   });
 }

@@ -31,6 +31,14 @@ async function deaf(): Promise<{ address: string }> {
 }
 
 describe('Resolver', () => {
+  it('goes on to the next server where the first has no route, and fails as DNS where none has', async () => {
+    // A link-local address without its link: the kernel refuses it and nothing leaves the machine.
+    const routeless = { address: '[fe80::1]:53' };
+    const server = await serve([a('x.example', '192.0.2.1')]);
+    expect((await resolve([routeless, server]).a('x.example')).records).toEqual(['192.0.2.1']);
+    await expect(resolve([routeless]).a('x.example')).rejects.toMatchObject({ code: 'dns-failed' });
+  });
+
   it('decodes every type it asks for', async () => {
     const certificate = Buffer.alloc(32, 7);
     const naptr = {
