@@ -41,7 +41,7 @@ const isTest = (file: string): boolean => /(\.test|\.fixture)\.ts$|\/testing\//.
 
 const files = [...new Set(rooms.map(([room]) => room.split('/')[0] as string))].flatMap(sources);
 const imports = new Map(files.map((file) => [file, importsOf(file)]));
-const faults = [...strayArrows(), ...circles()];
+const faults = [...strayArrows(), ...homeless(), ...impure(), ...circles()];
 for (const fault of faults) console.error(fault);
 console.log(`arrows: ${files.length} files, ${faults.length} faults`);
 process.exitCode = faults.length === 0 ? 0 : 1;
@@ -72,6 +72,27 @@ function strayArrows(): string[] {
       return (imports.get(file) ?? [])
         .filter((target) => !mayImport.some((room) => target.startsWith(room)))
         .map((target) => `${file} must not import ${target}`);
+    });
+}
+
+/** A new folder needs an entry of its own before anything stands in it. */
+function homeless(): string[] {
+  return files
+    .filter((file) => file.startsWith('gateway/') && file.split('/').length > 2)
+    .filter((file) => !rooms.some(([room]) => room !== 'gateway/' && file.startsWith(room)))
+    .map((file) => `${file} stands in a folder without an entry in .ci/arrows.ts`);
+}
+
+/** Pure floors open no sockets; what they know of time is passed in. */
+function impure(): string[] {
+  return files
+    .filter((file) => /^(policies|gateway\/interwork)\//.test(file) && !isTest(file))
+    .flatMap((file) => {
+      const text = readFileSync(join(root, file), 'utf8');
+      const found = /from 'node:(net|tls|dgram|http|https|dns)[/']|\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(/.exec(
+        text,
+      );
+      return found === null ? [] : [`${file} must be pure: ${found[0]}`];
     });
 }
 

@@ -94,6 +94,19 @@ describe('watched files', () => {
     expect(it.count).toBe(2);
   });
 
+  it('tell of a folder that is replaced as a whole, and of what changes in the new one', async () => {
+    const [current, next] = ['current', 'next'].map((name) => join(folder, name)) as [string, string];
+    for (const each of [current, next]) await mkdir(each);
+    const it = watched({ folders: [current] });
+    await rename(current, join(folder, 'old'));
+    await rename(next, current);
+    await it.next();
+    const before = it.count;
+    await writeFile(join(current, 'new.yaml'), 'partner: p.example');
+    await it.next();
+    expect(it.count).toBe(before + 1);
+  });
+
   it('may lie in folders that do not exist', async () => {
     const it = watched({ files: [join(folder, 'none', 'tls.pem'), join(folder, 'tls.pem')] });
     await writeFile(join(folder, 'tls.pem'), 'new');
