@@ -5,9 +5,11 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-const OLDEST = 24;
+const require = createRequire(import.meta.url);
+/** The oldest major version that `engines` in package.json allows. */
+const oldest = Number.parseInt(require('../package.json').engines.node.replace('>=', ''), 10);
 
-if (Number.parseInt(process.versions.node, 10) >= OLDEST) await import('./main.ts');
+if (Number.parseInt(process.versions.node, 10) >= oldest) await import('./main.ts');
 else runOnPinnedNode();
 
 /** The npm package `node`, a development dependency, brings a Node that is new enough. */
@@ -15,8 +17,8 @@ function runOnPinnedNode() {
   const node = pinnedNode();
   if (node === undefined) {
     console.error(
-      `error wrong-use: Drawbridge needs Node.js ${OLDEST} or newer; this is ${process.version}.\n` +
-        `  → Install Node.js ${OLDEST}, or run \`npm install\` in this folder, which brings one.`,
+      `error wrong-use: Drawbridge needs Node.js ${oldest} or newer; this is ${process.version}.\n` +
+        `  → Install Node.js ${oldest}, or run \`npm install\` in this folder, which brings one.`,
     );
     process.exitCode = 2;
     return;
@@ -45,7 +47,7 @@ function runOnPinnedNode() {
 
 function pinnedNode() {
   try {
-    const file = createRequire(import.meta.url).resolve('node/bin/node');
+    const file = require.resolve('node/bin/node');
     return existsSync(file) ? file : undefined;
   } catch {
     return undefined;

@@ -1,6 +1,7 @@
 import type { PolicySet } from '../policies/set.ts';
 import type { Config } from './config/config.ts';
 import type { ComponentHomeOptions } from './home/component-home.ts';
+import type { ComponentOptions } from './home/component-stream.ts';
 import type { ListenOn } from './xmpp/edge.ts';
 import type { XmppEdgeOptions } from './xmpp/edge-context.ts';
 
@@ -21,20 +22,28 @@ export function partnerDomains(policies: PolicySet): string[] {
   return policies.partners.flatMap(({ exactDomains }) => exactDomains);
 }
 
-export function homeOptions(config: Config, secret: string, policies: PolicySet): ComponentHomeOptions {
-  const { xmpp } = config.home;
+/** What every component link has in common. */
+export function linkOptions(config: Config, secret: string): Omit<ComponentOptions, 'domain'> {
+  const { host, port, window } = config.home.xmpp;
   const { limits, connectTimeout, keepAlive } = config.edges.xmpp;
   return {
-    host: xmpp.host,
-    port: xmpp.port,
+    host,
+    port,
     secret,
     homeDomain: config.home.domains[0] ?? '',
-    domains: partnerDomains(policies),
-    window: xmpp.window,
+    window,
     scanner: { elementBytes: limits.stanzaBytes * HOME_GROWTH, depth: limits.depth, attributes: limits.attributes },
     connectTimeoutMs: connectTimeout,
     keepAliveMs: keepAlive,
-    queue: { stanzas: limits.queue.stanzas, bytes: limits.queue.bytes, waitMs: xmpp.wait },
+  };
+}
+
+export function homeOptions(config: Config, secret: string, policies: PolicySet): ComponentHomeOptions {
+  const { queue } = config.edges.xmpp.limits;
+  return {
+    ...linkOptions(config, secret),
+    domains: partnerDomains(policies),
+    queue: { stanzas: queue.stanzas, bytes: queue.bytes, waitMs: config.home.xmpp.wait },
   };
 }
 
@@ -59,8 +68,4 @@ export function listenOn(config: Config): ListenOn[] {
     ...listen.map((on) => ({ ...on, tls: 'starttls' as const })),
     ...directTls.map((on) => ({ ...on, tls: 'direct' as const })),
   ];
-}
-
-export function addressText({ host, port }: { host: string; port: number }): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -1,18 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir } from 'node:fs/promises';
 import { loadTrust } from '../pki/trust.ts';
+import { endpointText } from '../policies/address.ts';
+import { Fault, type Place, systemText, withPlace } from '../policies/fault.ts';
 import { findingText } from '../policies/finding.ts';
+import { requirePolicies } from '../policies/folder.ts';
 import { metricsRegistry } from './admin/metrics.ts';
 import { AdminServer } from './admin/server.ts';
 import { Bridge } from './bridge/bridge.ts';
-import { ConfigFault, readConfig } from './config/config.ts';
+import { type Config, type KeyPlaces, requireConfig } from './config/config.ts';
 import { loadCertificates } from './credentials.ts';
 import { Resolver } from './dns/resolver.ts';
 import { gatewayMetrics } from './gateway-metrics.ts';
-import { addressText, edgeOptions, homeOptions, listenOn } from './gateway-options.ts';
+import { edgeOptions, homeOptions, listenOn } from './gateway-options.ts';
 import { ComponentHome } from './home/component-home.ts';
 import { JournalLog } from './journal-log.ts';
-import { requirePolicies } from './policy-fault.ts';
+import { type PlacedListener, placedListenFault } from './listen-fault.ts';
 import { Reload } from './reload.ts';
 import { DialbackKeys } from './xmpp/dialback-key.ts';
 import { type ListenOn, XmppEdge } from './xmpp/edge.ts';
@@ -31,7 +34,7 @@ export interface ReadyLine {
 
 export interface Gateway {
   readonly ready: ReadyLine;
-  /** Reads policies and certificates again. What is wrong is logged, and what was in force stays. */
+  /** Reads policies and certificates again, and opens the log file anew. What is wrong is logged, and what was in force stays. */
   reload(): Promise<void>;
   /** Stops accepting, flushes, closes. */
   close(): Promise<void>;
@@ -39,19 +42,20 @@ export interface Gateway {
 
 /** Builds every part from the configuration and starts them in order. Rejects with a {@link Fault}. */
 export async function startGateway(configFile: string): Promise<Gateway> {
-  const { config, findings } = await readConfig(configFile);
-  if (config === undefined) throw new ConfigFault(findings);
-  const [policies, certificates, trust, secret] = await Promise.all([
-    requirePolicies(config.policies),
-    loadCertificates(config),
-    loadTrust(config.tls.trust),
-    config.home.xmpp.secret.reveal(),
+  const { config, findings, place } = await requireConfig(configFile);
+  const [policies, certificates, trust, secret, dialbackSecret] = await Promise.all([
+    requirePolicies(config.policies, place('policies')),
+    named(place('tls', 'certificates'), () => loadCertificates(config)),
+    named(place('tls', 'trust'), () => loadTrust(config.tls.trust)),
+    named(place('home', 'xmpp', 'secret'), () => config.home.xmpp.secret.reveal()),
+    named(place('edges', 'xmpp', 'dialback', 'secret'), async () => config.edges.xmpp.dialback.secret?.reveal()),
+    named(place('state'), () => makeState(config.state)),
   ]);
-  const dialbackSecret = (await config.edges.xmpp.dialback.secret?.reveal()) ?? randomBytes(32).toString('hex');
-  await mkdir(config.state, { recursive: true, mode: 0o700 });
-  await chmod(config.state, 0o700);
 
-  const journal = new JournalLog({ level: config.log.level, file: config.log.file, now: Date.now });
+  const journal = await named(
+    place('log', 'file'),
+    async () => new JournalLog({ level: config.log.level, file: config.log.file, now: Date.now }),
+  );
   const bridge = new Bridge({ homeDomains: config.home.domains, policies, journal, now: Date.now });
   const resolver = new Resolver({
     servers: config.dns.servers,
@@ -74,7 +78,7 @@ export async function startGateway(configFile: string): Promise<Gateway> {
       options: edgeOptions(config),
       certificates: own,
       proof,
-      keys: new DialbackKeys(dialbackSecret),
+      keys: new DialbackKeys(dialbackSecret ?? randomBytes(32).toString('hex')),
     },
     resolver,
     listen: listenOn(config),
@@ -104,22 +108,47 @@ export async function startGateway(configFile: string): Promise<Gateway> {
   };
 
   try {
-    home.start();
-    const bound = await edge.start();
     const adminAt = config.admin && (await admin.start(config.admin.listen.host, config.admin.listen.port));
-    const addresses = (tls: ListenOn['tls']): string[] => bound.filter((on) => on.tls === tls).map(addressText);
+    const bound = await edge.start();
+    // Last, for a new link may drive out the one that stands: whoever runs a second gateway fails on its listeners.
+    home.start();
+    const addresses = (tls: ListenOn['tls']): string[] => bound.filter((on) => on.tls === tls).map(endpointText);
     journal.note('started', { partners: policies.partners.length, findings: findings.map(findingText) });
     const ready: ReadyLine = {
       event: 'ready',
       pid: process.pid,
       xmpp: addresses('starttls'),
       directTls: addresses('direct'),
-      admin: adminAt ? addressText(adminAt) : null,
+      admin: adminAt ? endpointText(adminAt) : null,
       partners: policies.partners.length,
     };
     return { ready, reload: () => reload.now(), close };
   } catch (error) {
     await close();
-    throw error;
+    throw placedListenFault(error, placedListeners(config, place));
   }
+}
+
+/** Runs `use` of something that gateway.yaml names at `place`, which is where a fault without a place belongs. */
+async function named<T>(place: Place, use: () => Promise<T>): Promise<T> {
+  return use().catch((thrown: unknown) => {
+    throw withPlace(thrown, place);
+  });
+}
+
+async function makeState(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await chmod(folder, 0o700);
+  } catch (cause) {
+    const remedy = "name a folder that the gateway's user owns or may create";
+    throw new Fault('config-invalid', `the state folder cannot be used: ${systemText(cause)}`, { remedy, cause });
+  }
+}
+
+function placedListeners({ edges, admin }: Config, place: KeyPlaces): PlacedListener[] {
+  const of = (kind: 'listen' | 'directTls') =>
+    edges.xmpp[kind].map((address, index) => ({ address, place: place('edges', 'xmpp', kind, index) }));
+  const ofAdmin = admin === undefined ? [] : [{ address: admin.listen, place: place('admin', 'listen') }];
+  return [...of('listen'), ...of('directTls'), ...ofAdmin];
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -184,6 +184,32 @@ describe('a log file', () => {
     journal.close();
     expect(await events(`${file}.1`)).toEqual(['started', 'stopped', 'home-lost']);
     expect(await events(file)).toEqual(['home-linked']);
+  });
+
+  it('that cannot be opened is a fault of the configuration', async () => {
+    await writeFile(join(dir, 'taken'), '');
+    for (const file of [dir, join(dir, 'taken', 'log')]) {
+      expect(() => new JournalLog({ level: 'info', file, now: () => 0 })).toThrow(
+        expect.objectContaining({ code: 'config-invalid', remedy: expect.stringContaining('name a file') }),
+      );
+    }
+  });
+
+  it('goes on into the old file where the new one cannot be opened, and turns to it once it can', async () => {
+    const file = join(dir, 'drawbridge.log');
+    const journal = new JournalLog({ level: 'info', file, now: () => 0 });
+    await rename(file, `${file}.1`);
+    await mkdir(file);
+    for (let times = 0; times < 2; times++) {
+      expect(() => journal.reopen()).toThrow(expect.objectContaining({ code: 'config-invalid' }));
+    }
+    journal.note('started', {});
+    await rm(file, { recursive: true });
+    journal.reopen();
+    journal.note('stopped', {});
+    journal.close();
+    expect(await readFile(`${file}.1`, 'utf8')).toContain('"started"');
+    expect(await readFile(file, 'utf8')).toContain('"stopped"');
   });
 
   it('is standard error where none is named, which a rotation leaves alone', () => {

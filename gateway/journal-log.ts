@@ -1,4 +1,7 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type DestinationStream, destination, type Logger, pino } from 'pino';
+import { Fault, systemText } from '../policies/fault.ts';
 import { type ReasonCode, reasons } from '../policies/reasons.ts';
 import type { Journal, JournalEvent, JournalFields } from './bridge/journal.ts';
 
@@ -24,7 +27,8 @@ const LONGEST_FACT = 512;
 export class JournalLog implements Journal {
   readonly #log: Logger;
   readonly #destination: { reopen?(): void; flushSync?(): void } & DestinationStream;
-  readonly #toFile: boolean;
+  /** Undefined where lines go elsewhere. */
+  readonly #file: string | undefined;
   readonly #now: () => number;
   readonly #counts = new Map<string, number>();
   #second = 0;
@@ -32,11 +36,11 @@ export class JournalLog implements Journal {
   #written = 0;
   #kinds = new Map<string, { written: number; heldBack: number }>();
 
+  /** Throws Fault `config-invalid` where the file cannot be written to. */
   constructor({ level, file, stream, now }: JournalLogOptions) {
-    this.#destination =
-      stream ?? destination({ ...(file ? { dest: file, append: true, mkdir: true } : { dest: 2 }), sync: true });
+    this.#destination = stream ?? opened(file);
     this.#log = pino({ level, base: null }, this.#destination);
-    this.#toFile = stream === undefined && file !== undefined;
+    this.#file = stream === undefined ? file : undefined;
     this.#now = now;
   }
 
@@ -66,9 +70,14 @@ export class JournalLog implements Journal {
     }
   }
 
-  /** Opens the file anew, after a rotation; standard error stays as it is. */
+  /**
+   * Opens the file anew, after a rotation; standard error stays as it is. Throws Fault `config-invalid` where the file
+   * cannot be written to; lines go on into the old one then.
+   */
   reopen(): void {
-    if (this.#toFile) this.#destination.reopen?.();
+    if (this.#file === undefined) return;
+    requireWritable(this.#file);
+    this.#destination.reopen?.();
   }
 
   close(): void {
@@ -107,6 +116,23 @@ export class JournalLog implements Journal {
     }
     this.#written = 0;
     this.#kinds = new Map();
+  }
+}
+
+function opened(file: string | undefined): DestinationStream {
+  if (file === undefined) return destination({ dest: 2, sync: true });
+  requireWritable(file);
+  return destination({ dest: file, append: true, sync: true });
+}
+
+/** Tried ahead of the stream, which after an attempt that failed would close its old file twice. */
+function requireWritable(file: string): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    closeSync(openSync(file, 'a'));
+  } catch (cause) {
+    const remedy = 'name a file in a folder that the gateway may write to, or leave `log.file` out for standard error';
+    throw new Fault('config-invalid', `the log file cannot be opened: ${systemText(cause)}`, { remedy, cause });
   }
 }
 

@@ -1,9 +1,16 @@
 #!/usr/bin/env node
-/** The entry of the command line. `drawbridge.js` stands before it for whoever has an older Node. */
+import { createRequire } from 'node:module';
 
-if (Number.parseInt(process.versions.node, 10) < 24) {
+/**
+ * The entry of the command line. Its own look at the version is for Node 22.18 to 23, which load TypeScript; what is
+ * older cannot read this file at all, and is answered by `drawbridge.js`.
+ */
+const { engines } = createRequire(import.meta.url)('../package.json') as { engines: { node: string } };
+const oldest = Number.parseInt(engines.node.replace('>=', ''), 10);
+
+if (Number.parseInt(process.versions.node, 10) < oldest) {
   process.stderr.write(
-    `error wrong-use: Drawbridge needs Node.js 24 or newer; this is ${process.version}.\n` +
+    `error wrong-use: Drawbridge needs Node.js ${oldest} or newer; this is ${process.version}.\n` +
       '  → Use `npx drawbridge`, which finds the one that `npm install` brought.\n',
   );
   process.exitCode = 2;

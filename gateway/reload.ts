@@ -1,5 +1,5 @@
 import { loadTrust } from '../pki/trust.ts';
-import { Fault } from '../policies/fault.ts';
+import { asFault } from '../policies/fault.ts';
 import { findingText } from '../policies/finding.ts';
 import { loadPolicies } from '../policies/folder.ts';
 import type { Bridge } from './bridge/bridge.ts';
@@ -41,8 +41,9 @@ export class Reload {
     ];
   }
 
-  /** Reads everything again, and opens the log file anew. */
+  /** Reads everything again, watches what stands there now, and opens the log file anew. */
   async now(): Promise<void> {
+    for (const watch of this.#watches) watch.arm();
     await this.#next(() => this.#policies());
     await this.#next(() => this.#credentials());
     this.#parts.journal.reopen();
@@ -81,8 +82,8 @@ export class Reload {
       const fingerprints = certificates.map(({ fingerprint }) => fingerprint);
       journal.note('reloaded', { what: 'certificates', certificates: fingerprints });
     } catch (error) {
-      const fault = error instanceof Fault ? error : new Fault('internal', String(error), { cause: error });
-      journal.refuse('reload-failed', fault.code, { detail: fault.message, place: fault.place });
+      const fault = asFault(error);
+      journal.refuse('reload-failed', fault.code, { detail: fault.message, place: fault.place, remedy: fault.remedy });
     }
   }
 }

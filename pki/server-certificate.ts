@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { Fault } from '../policies/fault.ts';
+import { Fault, systemText } from '../policies/fault.ts';
 import { Certificate } from './certificate.ts';
 import { type Identities, identitiesIn } from './identity.ts';
 import { certificateBlocks } from './pem.ts';
@@ -20,8 +20,8 @@ export interface ServerCertificate {
 }
 
 /**
- * Loads one of our own certificates. Throws `certificate-unusable` with file, line and remedy where a file cannot be
- * read, the certificate is malformed, weak or outside its dates at `now`, or the key is encrypted or another one.
+ * Loads one of our own certificates. Throws `certificate-unusable` with file, line and remedy (no line where a file
+ * cannot be read) where the certificate is malformed, weak or outside its dates at `now`, or the key is encrypted or another one.
  */
 export async function loadServerCertificate(
   certFile: string,
@@ -59,7 +59,9 @@ async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
-    throw unusable(file, 'The file cannot be read.', 'Check the path and that the gateway may read the file.', {
+    // Without a place: there is no line to show, and who names the file knows where it is named.
+    throw new Fault('certificate-unusable', `${file} cannot be read: ${systemText(cause)}`, {
+      remedy: 'Check the path and that the gateway may read the file.',
       cause,
     });
   }

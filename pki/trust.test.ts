@@ -41,8 +41,16 @@ test('nothing listed trusts nothing', async () => {
   expect((await loadTrust([])).fingerprints.size).toBe(0);
 });
 
+test('a file that is missing is told by its name, and has no place of its own', async () => {
+  const path = join(directory, 'missing.pem');
+  await expect(loadTrust([path])).rejects.toMatchObject({
+    code: 'trust-unusable',
+    message: expect.stringContaining(`${path} cannot be read: ENOENT`),
+    place: undefined,
+  });
+});
+
 test.each([
-  ['is missing', undefined, 1],
   ['holds no certificate', 'hello\n', 1],
   [
     'holds a broken certificate behind a good one',
@@ -50,9 +58,9 @@ test.each([
     one.certificatePem.split('\n').length,
   ],
 ])('a file that %s is told with its place and a remedy', async (_, content, line) => {
-  const path = content === undefined ? join(directory, 'missing.pem') : await file('bad.pem', content);
+  const path = await file('bad.pem', content);
   await expect(loadTrust([path])).rejects.toMatchObject({
-    code: 'config-unreadable',
+    code: 'trust-unusable',
     place: { file: path, line, column: 1 },
     remedy: expect.stringMatching(/\.$/),
   });

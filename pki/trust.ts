@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { getCACertificates, rootCertificates } from 'node:tls';
-import { Fault } from '../policies/fault.ts';
+import { Fault, systemText } from '../policies/fault.ts';
 import { Certificate } from './certificate.ts';
 import { certificateBlocks } from './pem.ts';
 
@@ -16,7 +16,7 @@ export interface TrustAnchors {
 
 /**
  * Loads what `tls.trust` lists: `system` (the store of the operating system, Mozilla's list as shipped with Node
- * where it is empty) and PEM files of one or more certificates. Throws `config-unreadable`, naming file and line.
+ * where it is empty) and PEM files of one or more certificates. Throws `trust-unusable`, naming file and line.
  */
 export async function loadTrust(sources: readonly string[]): Promise<TrustAnchors> {
   const certificates: Certificate[] = [];
@@ -54,14 +54,13 @@ function systemAnchors(): Certificate[] {
 
 async function fileAnchors(file: string): Promise<Certificate[]> {
   const unusable = (message: string, line: number, remedy: string, cause?: unknown): Fault =>
-    new Fault('config-unreadable', message, { place: { file, line, column: 1 }, remedy, cause });
+    new Fault('trust-unusable', message, { place: { file, line, column: 1 }, remedy, cause });
   const text = await readFile(file, 'latin1').catch((cause: unknown) => {
-    throw unusable(
-      'The file of trusted certificates cannot be read.',
-      1,
-      'Check the path under tls.trust and that the gateway may read the file.',
+    // Without a place: there is no line to show, and who names the file knows where it is named.
+    throw new Fault('trust-unusable', `${file} cannot be read: ${systemText(cause)}`, {
+      remedy: 'Check the path and that the gateway may read the file.',
       cause,
-    );
+    });
   });
   const blocks = certificateBlocks(text);
   if (blocks.length === 0) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { foldDomain, parseAddress } from './address.ts';
+import { endpointText, foldDomain, parseAddress } from './address.ts';
 
 describe('an address', () => {
   it.each([
@@ -101,4 +101,12 @@ describe('a domain', () => {
   ])('%j is none', (text) => {
     expect(foldDomain(text)).toBeUndefined();
   });
+});
+
+it.each([
+  ['192.0.2.1', '192.0.2.1:5269'],
+  ['::1', '[::1]:5269'],
+  ['localhost', 'localhost:5269'],
+])('the endpoint of %s is written %s', (host, text) => {
+  expect(endpointText({ host, port: 5269 })).toBe(text);
 });

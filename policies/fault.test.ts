@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { asFault, codeOf, Fault } from './fault.ts';
+import { asFault, codeOf, Fault, withPlace } from './fault.ts';
 import { reasons } from './reasons.ts';
 
 describe('a fault', () => {
@@ -36,6 +36,23 @@ describe('anything thrown as a fault', () => {
     const fault = asFault(thrown);
     expect(fault).toMatchObject({ code: 'internal', message });
     expect(fault.cause).toBe(thrown);
+  });
+});
+
+describe('a place for what has none', () => {
+  const here = { file: 'gateway.yaml', line: 1, column: 1 };
+  const there = { ...here, line: 2 };
+
+  it('is given to a fault, and nothing else of it changes', () => {
+    const detail = { remedy: 'Write it.', cause: new Error('ENOENT') };
+    const placed = withPlace(new Fault('config-invalid', 'No file.', detail), here);
+    expect(placed).toMatchObject({ code: 'config-invalid', message: 'No file.', ...detail, place: here });
+  });
+
+  it('leaves alone what has one, and what is no fault', () => {
+    for (const thrown of [new Fault('config-invalid', 'x', { place: there }), new Error('x'), undefined]) {
+      expect(withPlace(thrown, here)).toBe(thrown);
+    }
   });
 });
 

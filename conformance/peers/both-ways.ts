@@ -11,6 +11,15 @@ export const everything = {
   contradicted: [],
 } satisfies Partial<Account>;
 
+export interface TrafficOptions {
+  /** The direction of the very first message. */
+  readonly first?: 'inbound' | 'outbound';
+  /** Messages under way in each direction. */
+  readonly underWay?: number;
+}
+
+/** So many the gateway sends with a barrier behind each: where a peer stops is never in doubt. */
+export const lightly = 8;
 /** ms between two tries to get a first message through. */
 const againMs = 100;
 
@@ -30,8 +39,11 @@ export class BothWays {
    * Everybody is online and the links have carried something, first in this direction: on a cold one Prosody overtakes
    * its own queue.
    */
-  static async prepare(federation: Federation, first: 'inbound' | 'outbound' = 'inbound'): Promise<BothWays> {
-    const traffic = new BothWays(federation);
+  static async prepare(
+    federation: Federation,
+    { first = 'inbound', underWay = lightly }: TrafficOptions = {},
+  ): Promise<BothWays> {
+    const traffic = new BothWays(federation, underWay);
     const { alice, ceo, bob, bert } = traffic;
     await Promise.all([alice.online(), ceo.online(), bob.online(), bert.online()]);
     await traffic.warm(first);
@@ -39,23 +51,23 @@ export class BothWays {
   }
 
   /** {@link prepare}, and traffic flows. */
-  static async start(federation: Federation): Promise<BothWays> {
-    const traffic = await BothWays.prepare(federation);
+  static async start(federation: Federation, options?: TrafficOptions): Promise<BothWays> {
+    const traffic = await BothWays.prepare(federation, options);
     traffic.outbound.start();
     traffic.inbound.start();
     await traffic.arrive();
     return traffic;
   }
 
-  private constructor(federation: Federation) {
+  private constructor(federation: Federation, underWay: number) {
     const local = (name: string) => new Correspondent(`${name}@${homeDomain}`, () => federation.alice(name));
     const remote = (name: string) => new Correspondent(`${name}@${partnerDomain}`, () => federation.bob(name));
     this.alice = local('alice');
     this.ceo = local('ceo');
     this.bob = remote('bob');
     this.bert = remote('bert');
-    this.outbound = new Flow('outbound', this.ceo, this.bob);
-    this.inbound = new Flow('inbound', this.bert, this.alice);
+    this.outbound = new Flow('outbound', this.ceo, this.bob, underWay);
+    this.inbound = new Flow('inbound', this.bert, this.alice, underWay);
   }
 
   /** A message from bob to alice and one back, or the other way round, outside of what is counted. */

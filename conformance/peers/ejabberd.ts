@@ -1,11 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { type KeyPair, writeAuthority, writeKeyPair } from './authority.ts';
-import { Lines } from './lines.ts';
-import { defaultStanzaBytes, type Peer, type PeerOptions, type PeerPorts } from './peer.ts';
-import { ServerProcess } from './process.ts';
+import type { KeyPair } from './authority.ts';
+import { defaultStanzaBytes, type PeerOptions } from './peer.ts';
+import type { ServerCommand } from './process.ts';
+import { ServerPeer } from './server-peer.ts';
 
 export interface EjabberdOptions extends PeerOptions {
   /** Further modules with their options, such as `{ mod_blocking: {} }`. */
@@ -15,10 +15,7 @@ export interface EjabberdOptions extends PeerOptions {
 }
 
 /** ejabberd 23.01 on a bare Erlang node: no epmd, no distribution; expressions read from standard input take the place of `ejabberdctl`. */
-export class Ejabberd implements Peer {
-  readonly log = new Lines();
-  readonly #options: EjabberdOptions;
-  #server: ServerProcess | undefined;
+export class Ejabberd extends ServerPeer<EjabberdOptions> {
   #evaluations = 0;
 
   /** Writes configuration and certificates, starts the server and registers its users. */
@@ -26,74 +23,33 @@ export class Ejabberd implements Peer {
     const ejabberd = new Ejabberd(options);
     await ejabberd.#write();
     await ejabberd.start();
-    for (const [username, password] of Object.entries(ejabberd.users)) await ejabberd.addUser(username, password);
+    await ejabberd.addUsers();
     await ejabberd.flush();
     return ejabberd;
   }
 
-  private constructor(options: EjabberdOptions) {
-    this.#options = options;
-  }
-
-  get domain(): string {
-    return this.#options.domain;
-  }
-
-  get address(): string {
-    return this.#options.address;
-  }
-
-  get ports(): PeerPorts {
-    return this.#options.ports;
-  }
-
-  get users(): Readonly<Record<string, string>> {
-    return this.#options.users ?? {};
-  }
-
-  get pid(): number | undefined {
-    return this.#server?.pid;
-  }
-
-  async start(): Promise<void> {
-    const { address, domain, folder } = this.#options;
-    const ports = listeners(this.#options).map(({ port }) => port);
-    this.#server = await ServerProcess.start(
-      {
-        name: `ejabberd ${domain} at ${address}`,
-        command: 'erl',
-        args: ['-noshell', '-mnesia', 'dir', `"${join(folder, 'data')}"`, '-s', 'ejabberd', '-eval', evaluator],
-        cwd: folder,
-        env: {
-          ERL_LIBS: `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`,
-          ERL_INETRC: join(folder, 'inetrc'),
-          ERL_CRASH_DUMP: join(folder, 'erl_crash.dump'),
-          EJABBERD_CONFIG_PATH: join(folder, 'ejabberd.yml'),
-          EJABBERD_LOG_PATH: join(folder, 'ejabberd.log'),
-          HOME: folder,
-        },
-        ready: [/ is started in the node /, ...ports.map((port) => new RegExp(`Start accepting .*:${port} for `))],
+  protected command(): ServerCommand {
+    const { address, domain, folder } = this.options;
+    const ports = listeners(this.options).map(({ port }) => port);
+    return {
+      name: `ejabberd ${domain} at ${address}`,
+      command: 'erl',
+      args: ['-noshell', '-mnesia', 'dir', `"${join(folder, 'data')}"`, '-s', 'ejabberd', '-eval', evaluator],
+      cwd: folder,
+      env: {
+        ERL_LIBS: `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`,
+        ERL_INETRC: join(folder, 'inetrc'),
+        ERL_CRASH_DUMP: join(folder, 'erl_crash.dump'),
+        EJABBERD_CONFIG_PATH: join(folder, 'ejabberd.yml'),
+        EJABBERD_LOG_PATH: join(folder, 'ejabberd.log'),
+        HOME: folder,
       },
-      this.log,
-    );
-  }
-
-  async stop(): Promise<void> {
-    await this.#server?.stop('SIGTERM');
-  }
-
-  async kill(): Promise<void> {
-    this.#server?.kill();
-    await this.#server?.exit;
-  }
-
-  async restart(): Promise<void> {
-    await this.stop();
-    await this.start();
+      ready: [/ is started in the node /, ...ports.map((port) => new RegExp(`Start accepting .*:${port} for `))],
+    };
   }
 
   async rotateCertificate(certificate: KeyPair): Promise<void> {
-    await writeKeyPair(join(this.#options.folder, 'certificates'), this.domain, certificate);
+    await this.writeCertificate(certificate);
     await this.evaluate('ejabberd_admin:reload_config()');
   }
 
@@ -115,22 +71,14 @@ export class Ejabberd implements Peer {
     this.#evaluations += 1;
     const prefix = `=answer ${this.#evaluations} `;
     const answer = this.log.waitFor(new RegExp(`^${prefix}`));
-    this.#server?.write(`${this.#evaluations} ${expression}.`);
+    this.server?.write(`${this.#evaluations} ${expression}.`);
     return (await answer).slice(prefix.length);
   }
 
-  async close(): Promise<void> {
-    await this.kill();
-  }
-
   async #write(): Promise<void> {
-    const { folder, authorityPem, certificate, nameserver } = this.#options;
-    const certificates = join(folder, 'certificates');
-    await mkdir(certificates, { recursive: true });
-    await mkdir(join(folder, 'data'), { recursive: true });
-    await writeAuthority(certificates, authorityPem);
-    await writeKeyPair(certificates, this.domain, certificate);
-    await writeFile(join(folder, 'ejabberd.yml'), stringify(configuration(this.#options)));
+    await this.layOut();
+    const { folder, nameserver } = this.options;
+    await writeFile(join(folder, 'ejabberd.yml'), stringify(configuration(this.options)));
     const server = nameserver.address.split('.').join(',');
     await writeFile(
       join(folder, 'inetrc'),

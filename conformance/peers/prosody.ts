@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type KeyPair, writeAuthority, writeKeyPair } from './authority.ts';
-import { Lines } from './lines.ts';
-import { defaultStanzaBytes, type Peer, type PeerOptions, type PeerPorts } from './peer.ts';
-import { ServerProcess } from './process.ts';
+import type { KeyPair } from './authority.ts';
+import { defaultStanzaBytes, type PeerOptions } from './peer.ts';
+import type { ServerCommand } from './process.ts';
+import { ServerPeer } from './server-peer.ts';
 
 export interface ProsodyOptions extends PeerOptions {
   /** false: a valid certificate is not demanded of servers; when left out, true unless `dialback`. */
@@ -15,11 +15,7 @@ export interface ProsodyOptions extends PeerOptions {
 }
 
 /** Prosody 0.12 in the foreground. */
-export class Prosody implements Peer {
-  readonly log = new Lines();
-  readonly #options: ProsodyOptions;
-  #server: ServerProcess | undefined;
-
+export class Prosody extends ServerPeer<ProsodyOptions> {
   /** Writes configuration, certificates and accounts, and starts the server. */
   static async start(options: ProsodyOptions): Promise<Prosody> {
     const prosody = new Prosody(options);
@@ -28,97 +24,47 @@ export class Prosody implements Peer {
     return prosody;
   }
 
-  private constructor(options: ProsodyOptions) {
-    this.#options = options;
-  }
-
-  get domain(): string {
-    return this.#options.domain;
-  }
-
-  get address(): string {
-    return this.#options.address;
-  }
-
-  get ports(): PeerPorts {
-    return this.#options.ports;
-  }
-
-  get users(): Readonly<Record<string, string>> {
-    return this.#options.users ?? {};
-  }
-
-  get pid(): number | undefined {
-    return this.#server?.pid;
-  }
-
-  async start(): Promise<void> {
-    const { address, domain, folder, ports, directTls = false, components = [] } = this.#options;
+  protected command(): ServerCommand {
+    const { address, domain, folder, ports, directTls = false, components = [] } = this.options;
     const services = [
       `'s2s' on .*:${ports.s2s}\\b`,
       `'c2s' on .*:${ports.c2s}\\b`,
       ...(directTls ? [`'s2s_direct_tls' on .*:${ports.s2sDirectTls}\\b`] : []),
       ...(components.length > 0 ? [`'component' on .*:${ports.component}\\b`] : []),
     ];
-    this.#server = await ServerProcess.start(
-      {
-        name: `prosody ${domain} at ${address}`,
-        command: 'prosody',
-        args: ['-F', '--config', join(folder, 'prosody.cfg.lua')],
-        cwd: folder,
-        ready: services.map((service) => new RegExp(`Activated service ${service}`)),
-      },
-      this.log,
-    );
-  }
-
-  async stop(): Promise<void> {
-    await this.#server?.stop('SIGTERM');
-  }
-
-  async kill(): Promise<void> {
-    this.#server?.kill();
-    await this.#server?.exit;
-  }
-
-  async restart(): Promise<void> {
-    await this.stop();
-    await this.start();
+    return {
+      name: `prosody ${domain} at ${address}`,
+      command: 'prosody',
+      args: ['-F', '--config', join(folder, 'prosody.cfg.lua')],
+      cwd: folder,
+      ready: services.map((service) => new RegExp(`Activated service ${service}`)),
+    };
   }
 
   async rotateCertificate(certificate: KeyPair): Promise<void> {
-    await writeKeyPair(join(this.#options.folder, 'certificates'), this.domain, certificate);
+    await this.writeCertificate(certificate);
     await this.reload();
   }
 
   /** SIGHUP: configuration and certificates are read again. */
   async reload(): Promise<void> {
     const after = this.log.mark();
-    this.#server?.signal('SIGHUP');
+    this.server?.signal('SIGHUP');
     await this.log.waitFor(new RegExp(`\\s${this.domain}:tls\\s.*Certificates reloaded`), { after });
   }
 
   /** Adds an account, also while the server runs. */
   async addUser(username: string, password: string): Promise<void> {
-    const accounts = join(this.#options.folder, 'data', storageName(this.domain), 'accounts');
+    const accounts = join(this.options.folder, 'data', storageName(this.domain), 'accounts');
     await mkdir(accounts, { recursive: true });
     const file = join(accounts, `${storageName(username)}.dat`);
     await writeFile(file, `return { ["password"] = ${lua(password)}; };\n`);
   }
 
-  async close(): Promise<void> {
-    await this.kill();
-  }
-
   async #write(): Promise<void> {
-    const { folder, authorityPem, certificate } = this.#options;
-    const certificates = join(folder, 'certificates');
-    await mkdir(certificates, { recursive: true });
-    await mkdir(join(folder, 'data'), { recursive: true });
-    await writeAuthority(certificates, authorityPem);
-    await writeKeyPair(certificates, this.domain, certificate);
-    for (const [username, password] of Object.entries(this.users)) await this.addUser(username, password);
-    await writeFile(join(folder, 'prosody.cfg.lua'), configuration(this.#options));
+    await this.layOut();
+    await this.addUsers();
+    await writeFile(join(this.options.folder, 'prosody.cfg.lua'), configuration(this.options));
   }
 }
 

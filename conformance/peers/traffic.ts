@@ -2,12 +2,12 @@ import { setTimeout } from 'node:timers/promises';
 import { type Element, xml } from '@xmpp/client';
 import type { TestClient } from './client.ts';
 
-/** Messages under way after which a flow waits for arrivals: enough to keep every hop busy. */
-export const underWay = 40;
 /** ms after an error. */
 const breathMs = 20;
 /** Messages of one write. */
 const burst = 4;
+/** Messages under way after which a flow waits for arrivals. */
+const defaultUnderWay = 40;
 /** ms; a partner's restart with the gateway's back-off is well within. */
 const patienceMs = 30_000;
 
@@ -90,7 +90,7 @@ export class Flow {
   #stopping = false;
   readonly #waiters = new Set<() => void>();
 
-  constructor(name: string, from: Correspondent, to: Correspondent, limit = underWay) {
+  constructor(name: string, from: Correspondent, to: Correspondent, limit = defaultUnderWay) {
     this.#name = name;
     this.#from = from;
     this.#to = to;

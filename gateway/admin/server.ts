@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { Registry } from 'prom-client';
+import { endpointText } from '../../policies/address.ts';
 import { Fault } from '../../policies/fault.ts';
 
 /** A scraper sends a request line and a few headers; nothing here takes a body. */
@@ -30,7 +31,8 @@ export class AdminServer {
     return new Promise((resolve, reject) => {
       // Stays on: once listening, an error is a connection that could not be accepted (too many open files, say).
       this.#server.on('error', (cause) => {
-        reject(new Fault('listen-failed', `Cannot listen on ${host}:${port} (admin): ${cause.message}`, { cause }));
+        const address = endpointText({ host, port });
+        reject(new Fault('listen-failed', `Cannot listen on ${address} (admin): ${cause.message}`, { cause }));
       });
       this.#server.listen({ host, port }, () => {
         const bound = this.#server.address();

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmod, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DnsServer, type ZoneRecord } from '../../conformance/dns-server.ts';
+import { DnsServer, type Whim, type ZoneRecord } from '../../conformance/dns-server.ts';
 import { createAuthority, issueCertificate } from '../../pki/issue.ts';
 import { called, Sandbox, spawned } from './cli.fixture.ts';
 import type { Observation } from './observation.ts';
@@ -88,6 +88,13 @@ describe('policies', () => {
   });
 });
 
+it('a policies folder that is not there is told where it is named', async () => {
+  await sandbox.edit('gateway.yaml', [['policies: ./policies', 'policies: ./polciies']]);
+  expect(await check('policies')).toEqual([
+    expect.stringMatching(/^error: the policies folder cannot be used: ENOENT.*polciies.* @gateway\.yaml:\d+:11 →/),
+  ]);
+});
+
 describe('certificates', () => {
   it.each([
     [
@@ -125,12 +132,22 @@ describe('certificates', () => {
     );
     await sandbox.edit('gateway.yaml', [['key: pki/contoso.example.key', 'key: pki/ca.key']]);
     expect(await check('certificates')).toEqual(
-      found(
-        'error: The key does not belong to the certificate in pki/contoso.example.pem. @pki/ca.key:1:1',
-        'error: no usable certificate names contoso.example',
-        'error: no usable certificate names other.contoso.example',
-      ),
+      found('error: The key does not belong to the certificate in pki/contoso.example.pem. @pki/ca.key:1:1'),
     );
+  });
+
+  it('that are missing are told where they are named, without what follows from it', async () => {
+    await sandbox.edit('gateway.yaml', [
+      ['pki/contoso.example.pem', 'pki/gone.pem'],
+      ['pki/ca.pem]', 'pki/gone-too.pem]'],
+    ]);
+    expect(await check('certificates')).toEqual([
+      expect.stringMatching(/^error: pki\/gone\.pem cannot be read: ENOENT.* @gateway\.yaml:\d+:7 → Check the path/),
+    ]);
+    expect(await check('trust')).toEqual([
+      expect.stringContaining('ok: '),
+      expect.stringMatching(/^error: pki\/gone-too\.pem cannot be read: ENOENT.* @gateway\.yaml:\d+:19 → Check/),
+    ]);
   });
 
   it('of authorities that cannot be read', async () => {
@@ -149,6 +166,22 @@ describe('the state folder', () => {
     expect(await check('state')).toEqual(found('error: gateway.yaml is no folder'));
     await sandbox.edit('gateway.yaml', [['state: ./gateway.yaml', 'state: ./a/b/c']]);
     expect(await check('state')).toEqual(found('ok: a/b/c will be created'));
+  });
+});
+
+describe('the log file', () => {
+  it.each([
+    ['gateway.yaml', 'ok: gateway.yaml is there'],
+    ['logs/drawbridge.log', 'ok: logs/drawbridge.log will be created'],
+    ['policies', 'error: policies is a folder @gateway.yaml:'],
+    ['gateway.yaml/log', 'error: gateway.yaml/log cannot be created @gateway.yaml:'],
+  ])('%s', async (file, expected) => {
+    await sandbox.edit('gateway.yaml', [['level: info', `level: info, file: ${file}`]]);
+    expect(await check('log')).toEqual(found(expected));
+  });
+
+  it('is not looked for where there is none', async () => {
+    expect(await check('log')).toEqual([]);
   });
 });
 
@@ -222,6 +255,54 @@ describe('DNS', () => {
     await sandbox.edit('gateway.yaml', [
       [/domains: .*/, 'domains: [contoso.example]'],
       ['servers: ["127.0.0.1:1"]', `servers: ["${server.address}"]`],
+      ['listen: ["127.0.0.1:0"]', 'listen: ["127.0.0.1:5269"]'],
+    ]);
+    const said = await check('dns');
+    await server.close();
+    expect(said).toEqual(found(...expected));
+  });
+
+  it.each<[string, Whim, string[]]>([
+    [
+      'the IPv6 address of a target',
+      ({ type }) => (type === 'AAAA' ? 'refused' : undefined),
+      [
+        'ok: _xmpp-server._tcp.contoso.example leads to gw.contoso.example:5269 (192.0.2.1)',
+        'warning: the lookup of gw.contoso.example AAAA failed: ',
+      ],
+    ],
+    [
+      'all addresses of a target',
+      ({ name }) => (name === 'gw.contoso.example' ? 'servfail' : undefined),
+      [
+        'warning: the lookup of gw.contoso.example A failed: ',
+        'warning: the lookup of gw.contoso.example AAAA failed: ',
+      ],
+    ],
+    [
+      'one of the services',
+      ({ name }) => (name.startsWith('_xmpps-server') ? 'drop' : undefined),
+      [
+        'ok: _xmpp-server._tcp.contoso.example leads to gw.contoso.example:5269 (192.0.2.1)',
+        'warning: the lookup of _xmpps-server._tcp.contoso.example SRV failed: ',
+      ],
+    ],
+    [
+      'everything, by a server that is there',
+      () => 'refused',
+      [
+        'warning: the lookup of _xmpp-server._tcp.contoso.example SRV failed: ',
+        'warning: the lookup of _xmpps-server._tcp.contoso.example SRV failed: ',
+      ],
+    ],
+    ['everything, by silence', () => 'drop', ['warning: off line: the home domains cannot be looked up at ']],
+  ])('a lookup that fails hides no other: %s', async (_what, whim, expected) => {
+    const server = new DnsServer([srv('_xmpp-server', 'gw.contoso.example', 5269), a('gw.contoso.example')]);
+    server.whim = whim;
+    await server.start();
+    await sandbox.edit('gateway.yaml', [
+      [/domains: .*/, 'domains: [contoso.example]'],
+      ['servers: ["127.0.0.1:1"]', `servers: ["${server.address}"]\n  timeout: 1s`],
       ['listen: ["127.0.0.1:0"]', 'listen: ["127.0.0.1:5269"]'],
     ]);
     const said = await check('dns');

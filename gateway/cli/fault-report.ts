@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
-import { codeOf, Fault } from '../../policies/fault.ts';
+import { asFault, codeOf, Fault } from '../../policies/fault.ts';
 import type { Finding } from '../../policies/finding.ts';
+import { FindingsFault } from '../../policies/findings-fault.ts';
 import { exit } from './cli.ts';
 import { placeText } from './place-text.ts';
 import type { Terminal } from './terminal.ts';
@@ -15,10 +16,10 @@ export function reportThrown(terminal: Terminal, thrown: unknown, json: boolean,
     if (/^commander\.(help|version)/.test(thrown.code)) return thrown.exitCode === 0 ? exit.good : exit.wrongUse;
     return reportThrown(terminal, wrongUse(thrown, command), json);
   }
-  const fault = thrown instanceof Fault ? thrown : new Fault('internal', String(thrown), { cause: thrown });
+  const fault = asFault(thrown);
   if (json) {
-    const { code, message, place, remedy } = fault;
-    terminal.out(JSON.stringify({ error: { code, message, place: place ?? null, remedy: remedy ?? null } }));
+    const findings = errorsOf(fault).map(plain);
+    terminal.out(JSON.stringify({ error: { code: fault.code, ...plain(fault), findings } }));
   } else for (const line of faultLines(fault)) terminal.err(line);
   if (codeOf(thrown) === 'internal') terminal.err(stackOf(thrown));
   return fault.code === 'wrong-use' ? exit.wrongUse : exit.found;
@@ -26,16 +27,19 @@ export function reportThrown(terminal: Terminal, thrown: unknown, json: boolean,
 
 /** `error CODE: message (file:line:column)` and the remedy below it; of a faulty file a pair for each finding. */
 function faultLines(fault: Fault): string[] {
-  const findings = findingsOf(fault).filter(({ severity }) => severity === 'error');
-  return (findings.length > 0 ? findings : [fault]).flatMap(({ message, place, remedy }) => [
+  const errors = errorsOf(fault);
+  return (errors.length > 0 ? errors : [fault]).flatMap(({ message, place, remedy }) => [
     `error ${fault.code}: ${message}${place === undefined ? '' : ` (${placeText(place)})`}`,
     ...(remedy === undefined ? [] : [`  → ${remedy}`]),
   ]);
 }
 
-/** What a `ConfigFault` or `PolicyFault` found. */
-function findingsOf(fault: Fault): readonly Finding[] {
-  return 'findings' in fault && Array.isArray(fault.findings) ? fault.findings : [];
+function errorsOf(fault: Fault): readonly Finding[] {
+  return fault instanceof FindingsFault ? fault.findings.filter(({ severity }) => severity === 'error') : [];
+}
+
+function plain({ message, place, remedy }: Fault | Finding): Record<string, unknown> {
+  return { message, place: place ?? null, remedy: remedy ?? null };
 }
 
 function wrongUse({ message }: CommanderError, command: string): Fault {

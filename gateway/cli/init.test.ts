@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { certificateBlocks } from '../../pki/pem.ts';
 import { loadServerCertificate } from '../../pki/server-certificate.ts';
 import { loadTrust } from '../../pki/trust.ts';
 import { verifyChain } from '../../pki/verify.ts';
-import { loadConfig } from '../config/config.ts';
+import { requireConfig } from '../config/config.ts';
 import { called, spawned } from './cli.fixture.ts';
 
 const files = [
@@ -52,7 +52,7 @@ describe('init', () => {
     for (const file of ['state/home-secret', 'pki/ca.key', 'pki/tailspin.example.key']) {
       expect(await mode(file)).toBe('600');
     }
-    const config = await loadConfig(join(dir, 'gateway.yaml'));
+    const { config } = await requireConfig(join(dir, 'gateway.yaml'));
     expect(config.home.domains).toEqual(['tailspin.example', 'conference.tailspin.example']);
     expect(await config.home.xmpp.secret.reveal()).toMatch(/^[\w-]{43}$/);
     const [own] = await Promise.all(config.tls.certificates.map(({ cert, key }) => loadServerCertificate(cert, key)));
@@ -92,9 +92,32 @@ describe('init', () => {
     const { out, err, code } = await spawned(['init'], dir);
     expect([code, err]).toEqual([0, '']);
     const secret = (await readFile(join(dir, 'state/home-secret'), 'utf8')).trim();
-    expect(out).toContain(`component_secret = "${secret}"`);
+    expect(out).not.toContain(secret);
+    expect(out).toContain('component_secret = "…"             -- the text of state/home-secret');
+    for (const domain of ['', 'conference.']) expect(out).toContain(`Component "${domain}fabrikam.example"`);
+    expect(out).toContain(`\n     node ${join(import.meta.dirname, '../drawbridge.js')} run`);
     expect(out).toContain('cp policies/partner.example.yaml.sample policies/fabrikam.example.yaml');
     expect(out).toContain('_xmpp-server._tcp.contoso.example.');
+  });
+
+  it.each([
+    ['bin', 'drawbridge'],
+    ['node_modules/.bin', 'npx drawbridge'],
+  ])('writes commands as it was called itself: from %s, %s', async (folder, command) => {
+    const bin = join(dir, folder, 'drawbridge');
+    await mkdir(join(dir, folder), { recursive: true });
+    await symlink(join(import.meta.dirname, '../drawbridge.js'), bin);
+    expect((await spawned(['init'], dir, bin)).out).toContain(`\n     ${command} check\n`);
+  });
+
+  it.each([
+    ['the folder is below a file', 'taken', 'taken/gateway'],
+    ['one of its folders is a file', 'state', '.'],
+  ])('says what it cannot write where %s', async (_what, file, folder) => {
+    await writeFile(join(dir, file), '');
+    const { code, out, err } = await called('init', join(dir, folder));
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/^error wrong-use: \S+ cannot be written: E.*\n {2}→ Give another folder, .*\n$/);
   });
 
   it('names no partner, and its sample makes a sound one', async () => {

@@ -1,9 +1,11 @@
 import { isIP } from 'node:net';
-import { join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { foldDomain } from '../../policies/address.ts';
 import { type Cli, example, exit, jsonOption } from './cli.ts';
 import { pathText } from './place-text.ts';
+
+const launcher = join(import.meta.dirname, '../drawbridge.js');
 
 interface InitOptions {
   readonly domain: string;
@@ -32,7 +34,7 @@ With --json: { "dir", "domain", "written", "kept" }.`,
 
 async function init(dir: string, domain: string, json: boolean, { terminal }: Cli): Promise<void> {
   const { layOut } = await import('./init/lay-out.ts');
-  const { files, secret } = await layOut(dir, domain);
+  const files = await layOut(dir, domain);
   const [written, kept] = [true, false].map((isNew) => files.filter((file) => file.isNew === isNew));
   if (json) {
     const paths = (some: typeof files = []) => some.map(({ path }) => join(dir, path));
@@ -43,7 +45,15 @@ async function init(dir: string, domain: string, json: boolean, { terminal }: Cl
     terminal.out(`${isNew ? 'wrote' : 'kept '}  ${pathText(join(dir, path))}${isNew ? '' : `  (${remark})`}`);
   }
   const { nextSteps } = await import('./init/next-steps.ts');
-  terminal.out(nextSteps({ domain, secret, folder: relative(process.cwd(), dir) || '.' }));
+  terminal.out(
+    nextSteps({ domain, folder: relative(process.cwd(), dir) || '.', command: commandText(process.argv[1]) }),
+  );
+}
+
+/** What a person types to call this program again: its name where it was found by that, else the launcher's path. */
+function commandText(script = ''): string {
+  if (script.endsWith('/node_modules/.bin/drawbridge')) return 'npx drawbridge';
+  return basename(script) === 'drawbridge' ? 'drawbridge' : `node ${pathText(launcher)}`;
 }
 
 function readDomain(text: string): string {

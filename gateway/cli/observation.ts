@@ -5,7 +5,16 @@ import { placeText } from './place-text.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What part of the gateway an observation is about. */
-export type Area = 'configuration' | 'policies' | 'certificates' | 'trust' | 'dns' | 'state' | 'listeners' | 'home';
+export type Area =
+  | 'configuration'
+  | 'policies'
+  | 'certificates'
+  | 'trust'
+  | 'dns'
+  | 'state'
+  | 'log'
+  | 'listeners'
+  | 'home';
 
 /** One line of `check`: what was looked at, and how it stands. */
 export interface Observation {
@@ -57,7 +66,7 @@ export function report(terminal: Terminal, observations: readonly Observation[],
 }
 
 /** `warning  dns            … (gateway.yaml:8:3) → …` */
-export function observationText({ severity, area, message, place, remedy }: Observation): string {
+function observationText({ severity, area, message, place, remedy }: Observation): string {
   const where = place === undefined ? '' : ` (${placeText(place)})`;
   const what = remedy === undefined ? '' : ` → ${remedy}`;
   return `${severity.padEnd(7)}  ${area.padEnd(13)}  ${message}${where}${what}`;

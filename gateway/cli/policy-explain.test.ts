@@ -133,14 +133,19 @@ considered:
   });
 
   it('does not guess on policies that have an error', async () => {
-    await sandbox.write('policies/northwind.example.yaml', 'partner: northwind.example\nmesages: { allow: both }\n');
+    await sandbox.write('policies/northwind.example.yaml', 'partner: northwind.example\nmesages: {}\npresnce: []\n');
     const question = '--kind message --from bob@fabrikam.example --to alice@contoso.example';
     const { code, err } = await explain(question);
+    const { error } = JSON.parse((await explain(question, '--json')).out);
     const lint = await called('policy', 'lint', '-c', sandbox.path('gateway.yaml'));
     await sandbox.write('policies/northwind.example.yaml', '# nothing\npartner: northwind.example\n');
     expect([code, lint.code]).toEqual([1, 1]);
+    expect(error).toMatchObject({
+      message: expect.stringMatching(/^unknown key `mesages`.* \(and 1 more\)$/),
+      findings: [{ place: { line: 2 } }, { place: { line: 3 } }],
+    });
     expect(err).toMatch(
-      /^error policy-invalid: unknown key `mesages`.*northwind\.example\.yaml:2:1\)\n {2}→ keys here: messages/,
+      /^error policy-invalid: unknown key `mesages`.*northwind\.example\.yaml:2:1\)\n {2}→ .*\nerror policy-invalid: unknown key `presnce`.*yaml:3:1\)\n {2}→ /,
     );
     expect(lint.out).toMatch(/^error {4}policies {7}unknown key `mesages`.*northwind\.example\.yaml:2:1\) → keys here/);
   });

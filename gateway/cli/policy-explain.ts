@@ -3,13 +3,12 @@ import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Address, parseAddress } from '../../policies/address.ts';
 import { Fault, type Place } from '../../policies/fault.ts';
-import { loadPolicies } from '../../policies/folder.ts';
+import { requirePolicies } from '../../policies/folder.ts';
 import { type Consideration, type Direction, judge, type Kind, type Verdict } from '../../policies/judge.ts';
 import { reasons } from '../../policies/reasons.ts';
 import { iqAliases } from '../../policies/schema/traffic.ts';
-import type { PolicySet } from '../../policies/set.ts';
 import { refuse } from '../../policies/verdict.ts';
-import { loadConfig } from '../config/config.ts';
+import { requireConfig } from '../config/config.ts';
 import { type Cli, configOption, example, exit, jsonOption } from './cli.ts';
 import { pathText } from './place-text.ts';
 
@@ -67,8 +66,8 @@ Exit code 0 for allow and reshape, 1 for refuse. Rates are not asked: they depen
 }
 
 async function explain(options: ExplainOptions, { terminal }: Cli): Promise<number> {
-  const config = await loadConfig(resolve(options.config));
-  const policies = await soundPolicies(config.policies);
+  const { config, place } = await requireConfig(resolve(options.config));
+  const policies = await requirePolicies(config.policies, place('policies'));
   const sides = sidesOf(options, config.home.domains);
   const considered: Consideration[] = [];
   const verdict = config.home.domains.includes(sides.local.domain)
@@ -88,17 +87,6 @@ async function explain(options: ExplainOptions, { terminal }: Cli): Promise<numb
   if (options.json === true) terminal.out(JSON.stringify(plain(verdict, considered)));
   else for (const line of await lines(options, sides, verdict, considered)) terminal.out(line);
   return verdict.verdict === 'refuse' ? exit.found : exit.good;
-}
-
-async function soundPolicies(folder: string): Promise<PolicySet> {
-  const { set, findings } = await loadPolicies(folder);
-  if (set !== undefined) return set;
-  const [first, ...more] = findings.filter(({ severity }) => severity === 'error');
-  const others = more.length === 0 ? '' : ` There are ${more.length} more: drawbridge policy lint`;
-  throw new Fault('policy-invalid', first?.message, {
-    place: first?.place,
-    remedy: `${first?.remedy ?? ''}.${others}`,
-  });
 }
 
 interface Sides {

@@ -25,10 +25,7 @@ export function addPolicyLint(policy: Command, cli: Cli): void {
 async function lint(folder: string | undefined, configFile: string): Promise<Observation[]> {
   const { checkPolicies } = await import('./check/policies.ts');
   if (folder !== undefined) return (await checkPolicies({ folder: resolve(folder) })).observations;
-  const { loadConfig } = await import('../config/config.ts');
-  const { keyPlaces } = await import('./check/key-places.ts');
-  const file = resolve(configFile);
-  const config = await loadConfig(file);
-  const at = { config, place: await keyPlaces(file) };
-  return (await checkPolicies({ folder: config.policies, at })).observations;
+  const { requireConfig } = await import('../config/config.ts');
+  const at = await requireConfig(resolve(configFile));
+  return (await checkPolicies({ folder: at.config.policies, at })).observations;
 }

@@ -62,6 +62,7 @@ describe('wrong use exits with 2 and says what was meant', () => {
         message: "unknown option '--confg'",
         place: null,
         remedy: 'Did you mean --config?',
+        findings: [],
       },
     });
   });

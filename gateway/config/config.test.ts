@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fault } from '../../policies/fault.ts';
 import { findingText } from '../../policies/finding.ts';
-import { ConfigFault, loadConfig, parseConfig } from './config.ts';
+import { FindingsFault } from '../../policies/findings-fault.ts';
+import { parseConfig, requireConfig } from './config.ts';
 
 /** gateway.yaml as the design shows it, but for `dnssec: validate`, which this build has not. */
 const sample = `state: ./state
@@ -220,19 +221,19 @@ describe('loading', () => {
 
   it('gives the configuration, paths relative to the file', async () => {
     await writeFile(join(dir, 'gateway.yaml'), least);
-    expect((await loadConfig(join(dir, 'gateway.yaml'))).policies).toBe(join(dir, 'policies'));
+    expect((await requireConfig(join(dir, 'gateway.yaml'))).config.policies).toBe(join(dir, 'policies'));
   });
 
   it('rejects with everything that is wrong', async () => {
     const file = join(dir, 'bad.yaml');
     await writeFile(file, `${least}x: 1\ny: 2\n`);
-    const fault = await loadConfig(file).catch((error: unknown) => error);
-    expect(fault).toBeInstanceOf(ConfigFault);
+    const fault = await requireConfig(file).catch((error: unknown) => error);
+    expect(fault).toBeInstanceOf(FindingsFault);
     expect(fault).toMatchObject({
       code: 'config-invalid',
       place: { file, line: 4, column: 1 },
       findings: [{ path: 'x' }, { path: 'y' }],
-      message: expect.stringContaining('unknown key `y`'),
+      message: 'unknown key `x` (and 1 more)',
     });
   });
 
@@ -242,7 +243,7 @@ describe('loading', () => {
     ['no text', 'binary.yaml', Uint8Array.of(0xff)],
   ])('rejects a file that is %s', async (_what, name, content) => {
     if (content !== undefined) await writeFile(join(dir, name), content);
-    const fault = await loadConfig(join(dir, name)).catch((error: unknown) => error);
+    const fault = await requireConfig(join(dir, name)).catch((error: unknown) => error);
     expect(fault).toBeInstanceOf(Fault);
     expect(fault).toMatchObject({ code: 'config-unreadable', message: expect.stringContaining(name) });
   });

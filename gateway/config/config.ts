@@ -3,8 +3,9 @@ import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { readDocument, type Source } from '../../policies/document.ts';
-import { Fault } from '../../policies/fault.ts';
-import { type Finding, findingText, inOrder, pathText } from '../../policies/finding.ts';
+import { Fault, type Place, systemText } from '../../policies/fault.ts';
+import { type Finding, inOrder, keyPathText } from '../../policies/finding.ts';
+import { FindingsFault } from '../../policies/findings-fault.ts';
 import { gatewaySchema } from './schema.ts';
 import { Secret } from './secret.ts';
 
@@ -37,52 +38,47 @@ export type Config = Frozen<
     dns: Written['dns'] & { servers: string[] };
   }
 >;
-export type HomeConfig = Config['home'];
-export type ComponentHomeConfig = HomeConfig['xmpp'];
-export type XmppEdgeConfig = Config['edges']['xmpp'];
-export type XmppLimits = XmppEdgeConfig['limits'];
-export type TlsConfig = Config['tls'];
-export type DnsConfig = Config['dns'];
-export type LogConfig = Config['log'];
 
-/** A configuration that cannot be used, with everything that is wrong with it. */
-export class ConfigFault extends Fault {
+/** Where a key of gateway.yaml stands; where it is not written, its nearest ancestor that is. */
+export type KeyPlaces = (...path: readonly PropertyKey[]) => Place;
+
+/** A gateway.yaml that was read: everything there is to say about it, warnings too. */
+export interface ConfigReading {
+  /** Undefined where a finding is an error. */
+  readonly config: Config | undefined;
   readonly findings: readonly Finding[];
-
-  constructor(findings: readonly Finding[]) {
-    const errors = findings.filter((finding) => finding.severity === 'error');
-    super('config-invalid', errors.map(findingText).join('\n'), { place: errors[0]?.place, remedy: errors[0]?.remedy });
-    this.name = 'ConfigFault';
-    this.findings = findings;
-  }
+  readonly place: KeyPlaces;
 }
 
-/** Loads gateway.yaml. Rejects with {@link ConfigFault}, or with Fault `config-unreadable` where it cannot be read. */
-export async function loadConfig(file: string): Promise<Config> {
-  const { config, findings } = await readConfig(file);
-  if (config === undefined) throw new ConfigFault(findings);
-  return config;
+/** A {@link ConfigReading} without an error. */
+export interface SoundReading extends ConfigReading {
+  readonly config: Config;
 }
 
 /**
- * Reads gateway.yaml and says everything there is to say about it, warnings too; `config` is undefined where a finding
- * is an error. Rejects with Fault `config-unreadable`.
+ * Reads a gateway.yaml that is to be used. Rejects with a {@link FindingsFault} `config-invalid` that has everything
+ * that is wrong with it, or with Fault `config-unreadable`.
  */
-export async function readConfig(
-  file: string,
-): Promise<{ readonly config: Config | undefined; readonly findings: Finding[] }> {
+export async function requireConfig(file: string): Promise<SoundReading> {
+  const { config, findings, place } = await readConfig(file);
+  if (config === undefined) throw new FindingsFault('config-invalid', findings);
+  return { config, findings, place };
+}
+
+/** Reads a gateway.yaml. Rejects with Fault `config-unreadable`. */
+export async function readConfig(file: string): Promise<ConfigReading> {
   return parseConfig(await textOf(file), file);
 }
 
 /** {@link readConfig} of a text that is at hand; `file` says where it belongs. */
-export function parseConfig(
-  text: string,
-  file: string,
-): { readonly config: Config | undefined; readonly findings: Finding[] } {
+export function parseConfig(text: string, file: string): ConfigReading {
   const reading = readDocument(text, file, gatewaySchema(dirname(resolve(file))));
-  if ('findings' in reading) return { config: undefined, findings: reading.findings };
+  if ('findings' in reading) {
+    return { config: undefined, findings: reading.findings, place: () => ({ file, line: 1, column: 1 }) };
+  }
+  const place: KeyPlaces = (...path) => reading.source.place(path);
   const findings = inOrder(remarks(reading.value, reading.source));
-  if (findings.some((finding) => finding.severity === 'error')) return { config: undefined, findings };
+  if (findings.some((finding) => finding.severity === 'error')) return { config: undefined, findings, place };
   const { home, edges, dns, ...rest } = reading.value;
   const config: Config = {
     ...rest,
@@ -91,13 +87,13 @@ export function parseConfig(
     edges: { xmpp: edges.xmpp },
     dns: { ...dns, servers: dns.servers ?? getServers() },
   };
-  return { config: deepFreeze(config), findings };
+  return { config: deepFreeze(config), findings, place };
 }
 
 function remarks(written: Written, source: Source): Finding[] {
   const findings: Finding[] = [];
   const say = (severity: Finding['severity'], path: readonly string[], message: string, remedy: string) =>
-    findings.push({ severity, place: source.keyPlace(path), path: pathText(path), message, remedy });
+    findings.push({ severity, place: source.keyPlace(path), path: keyPathText(path), message, remedy });
   if (written.edges.sip !== undefined) {
     say(
       'warning',
@@ -142,15 +138,11 @@ async function textOf(file: string): Promise<string> {
     if (size > FILE_BYTES) throw new RangeError(`it is larger than ${FILE_BYTES} bytes`);
     return new TextDecoder('utf-8', { fatal: true }).decode(await handle.readFile());
   } catch (cause) {
-    throw new Fault('config-unreadable', `${file} cannot be read: ${reasonOf(cause)}`, {
+    throw new Fault('config-unreadable', `${file} cannot be read: ${systemText(cause)}`, {
       remedy: 'Check the path, who may read it, and that it is UTF-8 text; `drawbridge init` writes a new one.',
       cause,
     });
   }
-}
-
-function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }
 
 function deepFreeze<T>(value: T): T {

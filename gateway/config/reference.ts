@@ -47,7 +47,9 @@ export function reference(): string {
     '',
     '| reason | stanza error | meaning |',
     '| --- | --- | --- |',
-    ...Object.entries(reasons).map(([code, { xmpp, operator }]) => `| \`${code}\` | \`${xmpp}\` | ${operator} |`),
+    ...Object.entries(reasons).map(([code, { xmpp, type, operator }]) => {
+      return `| \`${code}\` | ${type === 'continue' ? '–' : `\`${xmpp}\``} | ${operator} |`;
+    }),
   ].join('\n');
 }
 

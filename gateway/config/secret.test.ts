@@ -32,7 +32,7 @@ describe('a secret', () => {
     [{ env: 'EMPTY' }, 'The environment variable EMPTY, which holds a secret, is empty.'],
     [{ file: 'empty' }, 'is empty.'],
     [{ file: 'large' }, 'is longer than 4096 characters.'],
-    [{ file: 'absent' }, 'cannot be read.'],
+    [{ file: 'absent' }, 'cannot be read: ENOENT'],
   ])('%j rejects: %s', async (written, message) => {
     await expect(secret(dir).parse(written).reveal({ EMPTY: '' })).rejects.toMatchObject({
       code: 'config-invalid',

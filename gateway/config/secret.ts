@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { z } from 'zod';
-import { Fault } from '../../policies/fault.ts';
+import { Fault, systemText } from '../../policies/fault.ts';
 
 /** Most characters of a secret: what is longer is not one, but the wrong file. */
 const LONGEST = 4_096;
@@ -50,10 +50,14 @@ export class Secret {
     try {
       return await readFile(this.#where, 'utf8');
     } catch (cause) {
-      throw new Fault('config-invalid', `The file ${this.#where}, which holds a secret, cannot be read.`, {
-        remedy: 'Check the path and who may read it.',
-        cause,
-      });
+      throw new Fault(
+        'config-invalid',
+        `The file ${this.#where}, which holds a secret, cannot be read: ${systemText(cause)}`,
+        {
+          remedy: 'Check the path and who may read it.',
+          cause,
+        },
+      );
     }
   }
 }

@@ -4,6 +4,7 @@ import type { Journal } from '../bridge/journal.ts';
 import type { Home, HomeHost } from '../bridge/ports.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import { OutboundPath, type PathLimits } from '../xmpp/path.ts';
+import { PeerStreamFault } from '../xmpp/stream-error.ts';
 import { type ComponentOptions, ComponentStream } from './component-stream.ts';
 
 export interface ComponentHomeOptions extends Omit<ComponentOptions, 'domain'> {
@@ -64,7 +65,7 @@ export class ComponentHome implements Home {
     for (const domain of domains) this.#link(domain, true)?.path.start();
   }
 
-  /** Which links stand, for `check`, metrics and the ready line. */
+  /** Which links stand, by partner domain; for metrics. */
   get links(): ReadonlyMap<string, boolean> {
     return new Map([...this.#links].map(([domain, { up }]) => [domain, up]));
   }
@@ -130,7 +131,7 @@ export class ComponentHome implements Home {
         carrier: () => this.#connect(domain),
         undeliverable: (stanza, reason) => host.undeliverable(stanza, reason),
         room: () => host.roomForHome(domain),
-        unreachable: (_home, _partner, fault, retryMs) => this.#lost(domain, fault, retryMs),
+        unreachable: (fault, retryMs) => this.#lost(domain, fault, retryMs),
         attached: () => {
           journal.note('home-linked', { partner: domain, home: options.homeDomain });
         },
@@ -191,11 +192,9 @@ export class ComponentHome implements Home {
   }
 }
 
-/** Whether the home server answered and said no: its component is missing, or the secret is another. */
+/** Stream errors by which a home server says no: the secret is another, the component is missing, or its link stands. */
+const REFUSALS: readonly string[] = ['not-authorized', 'host-unknown', 'conflict'];
+
 function refused(error: unknown): boolean {
-  return (
-    error instanceof Fault &&
-    error.code === 'stream-error' &&
-    /not-authorized|host-unknown|conflict/.test(error.message)
-  );
+  return error instanceof PeerStreamFault && REFUSALS.includes(error.condition);
 }

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { wireDomain } from '../../policies/address.ts';
-import { Fault } from '../../policies/fault.ts';
+import { asFault, Fault } from '../../policies/fault.ts';
 import type { Stanza, StanzaName } from '../bridge/stanza.ts';
 import { Inbox } from '../xmpp/inbox.ts';
 import { ns } from '../xmpp/namespaces.ts';
@@ -35,12 +35,10 @@ export interface ComponentOwner {
   closed(stream: ComponentStream, fault: Fault | undefined, unconfirmed: Stanza[]): void;
 }
 
-const STALL_MS = 60_000;
-const CLOSE_MS = 5_000;
 /** Bounds what a broken link sends again, and the memory that costs. */
 const WINDOW_BYTES = 4 * 1024 * 1024;
-/** The least time between two fences, ms: what a stanza may wait under load; the home server is near. */
-const SPACING_MS = 5;
+/** The least time between two batches, ms: what a stanza may wait under load. */
+const SPACING_MS = 10;
 /** How long the home server may leave a fence unanswered, ms. */
 const FENCE_MS = 60_000;
 /** Errors that may wait to be written, bytes: all that one read can bring about. */
@@ -72,7 +70,7 @@ export class ComponentStream implements Carrier {
     const socket = connect({ host: options.host, port: options.port });
     this.#xml = new XmlStream(
       socket,
-      { contentNamespace: ns.component, limits: options.scanner, stallMs: STALL_MS, closeMs: CLOSE_MS },
+      { contentNamespace: ns.component, limits: options.scanner },
       {
         header: (header) => this.#inbox.put(header),
         element: (element) => this.#element(element),
@@ -80,8 +78,8 @@ export class ComponentStream implements Carrier {
         closed: (fault) => this.#closed(fault),
       },
     );
-    this.#window = new Window({ stanzas: options.window, bytes: WINDOW_BYTES, spacingMs: SPACING_MS }, (batch) => {
-      for (const { bytes } of batch) this.#xml.send(bytes);
+    this.#window = new Window({ stanzas: options.window, bytes: WINDOW_BYTES, spacingMs: SPACING_MS }, (stanzas) => {
+      for (const { bytes } of stanzas) this.#xml.send(bytes);
       this.#fence();
     });
   }
@@ -96,8 +94,8 @@ export class ComponentStream implements Carrier {
       const proof = createHash('sha1').update(id).update(secret).digest('hex');
       this.#xml.send(`<handshake>${proof}</handshake>`);
       await this.#inbox.element(ns.component, 'handshake');
-    } catch (cause) {
-      const fault = cause instanceof Fault ? cause : new Fault('internal', String(cause), { cause });
+    } catch (error) {
+      const fault = asFault(error);
       this.#xml.close(fault);
       throw fault;
     } finally {

@@ -1,3 +1,4 @@
+import { parse } from 'ltx';
 import { foldDomain } from '../../policies/address.ts';
 import type { Place } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
@@ -6,9 +7,10 @@ import type { Evidence } from '../bridge/ports.ts';
 import type { EdgeContext } from './edge-context.ts';
 import { type DialbackOutcome, dialbackEvidence, prospectiveDialback } from './evidence/dialback.ts';
 import { ns } from './namespaces.ts';
+import type { ProvenDomains } from './proven-domains.ts';
 import type { ScannedElement } from './start-tag.ts';
 import { StreamFault } from './stream-error.ts';
-import { escapeAttribute, unescapeXml } from './xml.ts';
+import { escapeAttribute } from './xml.ts';
 import type { XmlStream } from './xml-stream.ts';
 
 /** The stream that dialback is spoken on, as the receiver sees it. */
@@ -16,8 +18,7 @@ export interface DialbackStream {
   readonly xml: XmlStream;
   /** Id that we gave the stream: keys are bound to it. */
   readonly id: string;
-  readonly provenDomains: ReadonlyMap<string, readonly Evidence[]>;
-  certificateEvidence(domain: string): Evidence;
+  readonly proven: Pick<ProvenDomains, 'size' | 'certificateFor'>;
   facts(): JournalFields;
   close(): void;
 }
@@ -110,7 +111,7 @@ export class DialbackReceiver {
       this.#send('result', to, from, '', 'valid');
       return;
     }
-    const certificate = this.#stream.certificateEvidence(partner);
+    const certificate = this.#stream.proven.certificateFor(partner);
     const { host } = this.#context;
     // XEP-0344: a certificate that suffices needs no question; this is how domains are added to an EXTERNAL stream.
     if (host.trust(partner, [certificate]).sufficient) {
@@ -119,7 +120,7 @@ export class DialbackReceiver {
     }
     const prospect = host.trust(partner, [certificate, prospectiveDialback(partner)]);
     if (!prospect.sufficient) {
-      const reason = prospect.reason === 'no-partner' ? 'no-partner' : certificate.reason;
+      const reason = prospect.reason === 'no-partner' || certificate.holds ? prospect.reason : certificate.reason;
       const condition = reason === 'no-partner' ? 'policy-violation' : 'not-authorized';
       refuse(reason, condition, certificate.detail, prospect.place);
       return;
@@ -152,7 +153,7 @@ export class DialbackReceiver {
     this.#note(reason, home, partner, '', verdict.place);
     if (outcome !== 'invalid') {
       this.#send('result', to, from, '', 'error', errorFor[reason] ?? 'remote-server-timeout');
-    } else if (this.#stream.provenDomains.size > 0) {
+    } else if (this.#stream.proven.size > 0) {
       this.#send('result', to, from, '', 'error', 'forbidden');
     } else {
       // §2.1.2: with no other valid pair the stream must be closed.
@@ -178,7 +179,7 @@ export class DialbackReceiver {
 
   /** §2.1.3: somebody asks whether a key is ours. */
   #verify(home: string, partner: string, { from, to, id, bytes }: ScannedElement): void {
-    if (this.#stream.provenDomains.size === 0 && ++this.#answers > UNPROVEN_ANSWERS) {
+    if (this.#stream.proven.size === 0 && ++this.#answers > UNPROVEN_ANSWERS) {
       throw new StreamFault('policy-violation', 'stream-protocol', 'Too many keys to verify on one stream.');
     }
     if (!this.#context.host.isHome(home)) {
@@ -204,8 +205,5 @@ export class DialbackReceiver {
 
 /** The character data of an element without children. */
 function textOf(bytes: Buffer): string {
-  const text = bytes.toString();
-  const start = text.indexOf('>') + 1;
-  const end = text.lastIndexOf('<');
-  return end > start ? unescapeXml(text.slice(start, end)).trim() : '';
+  return parse(bytes.toString()).getText().trim();
 }

@@ -36,7 +36,7 @@ async function streamFor(take: (element: Parameters<DialbackReceiver['element']>
   const { near, far } = await connected();
   const xml = new XmlStream(
     near,
-    { contentNamespace: ns.server, limits: edgeOptions.scanner, stallMs: 60_000, closeMs: 5_000 },
+    { contentNamespace: ns.server, limits: edgeOptions.scanner },
     { header: () => {}, element: take, drain: () => {}, closed: () => {} },
   );
   xml.sendHeader({ from: home, id: 'our-id', version: '1.0' });
@@ -194,14 +194,18 @@ describe('Dialback', () => {
       const stream = {
         xml,
         id: 'our-id',
-        provenDomains: proven,
-        certificateEvidence: (domain: string): Evidence => ({
-          proof: 'certificate',
-          domain,
-          holds: domain === 'certified.example',
-          reason: domain === 'certified.example' ? 'allowed' : 'certificate-untrusted',
-          detail: '',
-        }),
+        proven: {
+          get size() {
+            return proven.size;
+          },
+          certificateFor: (domain: string): Evidence => ({
+            proof: 'certificate',
+            domain,
+            holds: domain === 'certified.example',
+            reason: domain === 'certified.example' ? 'allowed' : 'certificate-untrusted',
+            detail: '',
+          }),
+        },
         facts: () => ({ partner }),
         close: () => {
           closed = true;
@@ -262,6 +266,13 @@ describe('Dialback', () => {
         ['certificate'],
         'not-authorized',
         'certificate-untrusted',
+      ],
+      [
+        'a partner whose good certificate is not what is demanded',
+        ['certified.example', home],
+        ['dane'],
+        'not-authorized',
+        'trust-insufficient',
       ],
     ] as const)('refuses %s without asking', async (_, [from, to], accepts, condition, reason) => {
       host.accepts.set('*', accepts);

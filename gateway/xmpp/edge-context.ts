@@ -34,10 +34,6 @@ export interface EdgeContext {
   readonly keys: DialbackKeys;
 }
 
-/** How long a peer may leave our bytes unread before it counts as gone, ms: longer than any honest hiccup. */
-export const STALL_MS = 60_000;
-/** How long to wait for the other half of a close, ms. */
-export const CLOSE_MS = 5_000;
 /** Before proof an element is a handshake step: RFC 6120 §13.12 allows no smaller limit than this on stanzas. */
 export const UNPROVEN_ELEMENT_BYTES = 10_000;
 

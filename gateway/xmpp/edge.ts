@@ -111,7 +111,7 @@ export class XmppEdge implements Edge {
   reconsider(): void {
     const { host } = this.#parts.context;
     for (const stream of [...this.#incoming, ...this.#pool.streams]) {
-      const verdicts = [...stream.provenDomains].map(([domain, evidence]) => host.trust(domain, evidence));
+      const verdicts = [...stream.proven].map(([domain, evidence]) => host.trust(domain, evidence));
       const lost = verdicts.find(({ sufficient }) => !sufficient);
       if (lost) stream.close(new StreamFault('reset', lost.reason, 'The policy has changed.', '', lost.place));
     }
@@ -189,7 +189,7 @@ export class XmppEdge implements Edge {
     this.#incoming.delete(stream);
     const { journal } = this.#parts.context;
     const facts = { ...stream.facts(), detail: fault?.message };
-    if (fault && (stream.provenDomains.size === 0 || fault instanceof StreamFault)) {
+    if (fault && (stream.proven.size === 0 || fault instanceof StreamFault)) {
       const condition = fault instanceof StreamFault ? fault.condition : undefined;
       journal.refuse('stream-refused', fault.code, { ...facts, condition, rule: fault.place });
     } else journal.note('stream-closed', { ...facts, reason: fault?.code });

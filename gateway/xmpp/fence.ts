@@ -8,7 +8,7 @@ import { Window } from './window.ts';
 import { escapeAttribute } from './xml.ts';
 import type { XmlStream } from './xml-stream.ts';
 
-/** The least time between two fences, ms: what a stanza may wait under load, and at most 50 pings a second. */
+/** The least time between two batches, ms: what a stanza may wait under load, and at most 400 pings a second. */
 const SPACING_MS = 20;
 /** How long a peer may leave the first fence unanswered until it counts as one that answers none, ms. */
 const FIRST_ANSWER_MS = 30_000;
@@ -78,7 +78,7 @@ export class Fence implements Receipts {
     this.#ping = ping;
     this.#room = room;
     this.#told = told;
-    this.#window = new Window({ ...UNCONFIRMED, spacingMs: SPACING_MS }, (batch) => this.#write(batch));
+    this.#window = new Window({ ...UNCONFIRMED, spacingMs: SPACING_MS }, (stanzas) => this.#write(stanzas));
   }
 
   get full(): boolean {
@@ -157,9 +157,9 @@ export class Fence implements Receipts {
     this.#told.over();
   }
 
-  #write(batch: readonly Stanza[]): void {
+  #write(stanzas: readonly Stanza[]): void {
     const { home, partner, id } = this.#ping;
-    for (const { bytes } of batch) this.#xml.send(bytes);
+    for (const { bytes } of stanzas) this.#xml.send(bytes);
     this.#firstAsked = Math.min(this.#firstAsked, Date.now());
     const addresses = `from='${escapeAttribute(wireDomain(home))}' to='${escapeAttribute(wireDomain(partner))}'`;
     this.#xml.send(`<iq type='get' id='${id}${this.#window?.written}' ${addresses}><ping xmlns='${ns.ping}'/></iq>`);

@@ -113,6 +113,10 @@ describe('The gate', () => {
     listeners.push(taken);
     const { port } = await taken.listen();
     const second = new Listener({ host: '127.0.0.1', port, gate, onConnection: () => {}, onRefused: () => {} });
-    await expect(second.listen()).rejects.toMatchObject({ code: 'listen-failed', remedy: expect.any(String) });
+    await expect(second.listen()).rejects.toMatchObject({
+      code: 'listen-failed',
+      message: expect.stringContaining(`127.0.0.1:${port}`),
+      cause: { code: 'EADDRINUSE', port },
+    });
   });
 });

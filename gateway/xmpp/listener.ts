@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
+import { endpointText } from '../../policies/address.ts';
 import { Fault } from '../../policies/fault.ts';
 
 export interface ListenerLimits {
@@ -87,8 +88,8 @@ export class Listener {
     const { host, port } = this.#options;
     return new Promise((resolve, reject) => {
       this.#server.once('error', (cause) => {
-        const remedy = 'Is another program on this port? Ports below 1024 need a privilege.';
-        reject(new Fault('listen-failed', `Cannot listen on ${host}:${port}: ${cause.message}`, { cause, remedy }));
+        const address = endpointText({ host, port });
+        reject(new Fault('listen-failed', `Cannot listen on ${address}: ${cause.message}`, { cause }));
       });
       this.#server.listen({ host, port }, () => {
         // From here on an error is a connection that could not be accepted (too many open files, say).

@@ -41,8 +41,8 @@ export class Liveness {
   }
 
   incoming(stream: IncomingStream, now: number): void {
-    if (stream.provenDomains.size === 0) return;
-    if (stream.provenUntil < now) stream.close(new StreamFault('reset', 'certificate-expired'));
+    if (stream.proven.size === 0) return;
+    if (stream.proven.until < now) stream.close(new StreamFault('reset', 'certificate-expired'));
     else if (now - stream.lastStanza > this.#options.idleMs)
       stream.close(new Fault('stream-idle', 'Nothing to carry.'));
   }
@@ -50,7 +50,7 @@ export class Liveness {
   outgoing(stream: OutgoingStream, now: number): void {
     if (!stream.open) return;
     const probedAt = this.#probed.get(stream);
-    if (stream.provenUntil < now) stream.close(new StreamFault('reset', 'certificate-expired'));
+    if (stream.proven.until < now) stream.close(new StreamFault('reset', 'certificate-expired'));
     else if (now - stream.lastStanza > this.#options.idleMs)
       stream.close(new Fault('stream-idle', 'Nothing to carry.'));
     else if (probedAt === undefined) {

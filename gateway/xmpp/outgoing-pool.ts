@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import { Fault } from '../../policies/fault.ts';
+import { codeOf, Fault } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import type { Endpoint } from '../dns/locate.ts';
@@ -118,7 +118,7 @@ export class OutgoingPool {
       stream.close();
       return outcome;
     } catch (error) {
-      return error instanceof Fault ? error.code : 'internal';
+      return codeOf(error);
     } finally {
       this.#verifying.splice(this.#verifying.indexOf(partner), 1);
     }
@@ -166,7 +166,7 @@ export class OutgoingPool {
         carrier: () => this.#carrier(home, partner),
         undeliverable: (stanza, reason) => host.undeliverable(stanza, reason),
         room: () => host.roomForPartner(home, partner),
-        unreachable: (_home, _partner, fault, retryMs) =>
+        unreachable: (fault, retryMs) =>
           journal.refuse('partner-unreachable', fault.code, {
             home,
             partner,
@@ -213,7 +213,7 @@ export class OutgoingPool {
         await stream.authorize(home, partner);
         return stream;
       } catch (error) {
-        this.#context.journal.refuse('dialback-refused', error instanceof Fault ? error.code : 'internal', {
+        this.#context.journal.refuse('dialback-refused', codeOf(error), {
           home,
           partner,
           detail: 'The pair could not join a standing stream; another is opened.',
@@ -230,7 +230,7 @@ export class OutgoingPool {
   async #reaches(stream: OutgoingStream, partner: string): Promise<boolean> {
     if (stream.partner === partner) return true;
     const { host } = this.#context;
-    const certificate = stream.certificateEvidence(partner);
+    const certificate = stream.proven.certificateFor(partner);
     if (!certificate.holds || !host.trust(partner, [certificate, prospectiveDialback(partner)]).sufficient)
       return false;
     const { resolver, random } = this.#options;

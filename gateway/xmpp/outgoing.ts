@@ -1,22 +1,24 @@
 import type { Socket } from 'node:net';
 import { wireDomain } from '../../policies/address.ts';
-import { Fault } from '../../policies/fault.ts';
+import { asFault, Fault } from '../../policies/fault.ts';
 import type { Evidence } from '../bridge/ports.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import { DialbackInitiator } from './dialback-initiator.ts';
-import { CLOSE_MS, type EdgeContext, STALL_MS, UNPROVEN_ELEMENT_BYTES } from './edge-context.ts';
+import { type EdgeContext, UNPROVEN_ELEMENT_BYTES } from './edge-context.ts';
 import { dialbackEvidence } from './evidence/dialback.ts';
-import { exceeds, noFeatures, offer, type PeerFeatures, readFeatures } from './features.ts';
+import { noFeatures, offer, type PeerFeatures, readFeatures } from './features.ts';
 import type { Fences } from './fence.ts';
 import { Inbox } from './inbox.ts';
 import { ns } from './namespaces.ts';
+import { ProvenDomains } from './proven-domains.ts';
 import type { Receipts } from './receipts.ts';
 import type { SessionCache } from './session-cache.ts';
 import { StanzaIntake } from './stanza-intake.ts';
+import { StanzaOutlet } from './stanza-outlet.ts';
 import type { ScannedElement, StreamHeader } from './start-tag.ts';
 import { StreamFault } from './stream-error.ts';
 import { StreamManagement } from './stream-management.ts';
-import { type Secured, secureAsClient } from './tls.ts';
+import { secureAsClient } from './tls.ts';
 import { type HeaderToSend, XmlStream } from './xml-stream.ts';
 
 /** What an outgoing stream needs of the edge around it. */
@@ -43,6 +45,8 @@ export interface Target {
 /** A stream that we open to a partner's server: TLS, its identity, then ours by EXTERNAL or dialback, then stanzas. */
 export class OutgoingStream {
   readonly xml: XmlStream;
+  /** What proved the partner domains this stream leads to. */
+  readonly proven: ProvenDomains;
   readonly partner: string;
   readonly home: string;
   readonly address: string;
@@ -57,15 +61,11 @@ export class OutgoingStream {
   readonly #inbox = new Inbox();
   readonly #dialback: DialbackInitiator;
   readonly #intake: StanzaIntake;
-  /** What proved the partner domains this stream leads to. */
-  readonly #proven = new Map<string, readonly Evidence[]>();
+  readonly #outlet: StanzaOutlet;
   /** Partner domains to which stanzas may be sent, with the home domains authorized towards each. */
   readonly #pairs = new Map<string, Set<string>>();
   #peer: StreamHeader | undefined;
-  #secured: Secured | undefined;
   #management: StreamManagement | undefined;
-  #receipts: Receipts | undefined;
-  #lastSent = Date.now();
 
   constructor(socket: Socket, target: Target, context: EdgeContext, owner: OutgoingOwner) {
     this.#context = context;
@@ -81,8 +81,6 @@ export class OutgoingStream {
         contentNamespace: ns.server,
         limits: { ...context.options.scanner, elementBytes: UNPROVEN_ELEMENT_BYTES },
         allowance: context.options.unprovenBytes,
-        stallMs: STALL_MS,
-        closeMs: CLOSE_MS,
       },
       {
         header: (header) => this.#inbox.put(header),
@@ -93,7 +91,9 @@ export class OutgoingStream {
     );
     this.xml.prepareHeader(this.#header());
     this.#dialback = new DialbackInitiator(context, this.xml, () => this.#peer?.id ?? '');
-    const proven = this.#proven;
+    const proven = new ProvenDomains(context.proof);
+    this.proven = proven;
+    this.#outlet = new StanzaOutlet(this.xml, context.host);
     this.#intake = new StanzaIntake(this.xml, context.host, {
       get anyProven() {
         return proven.size > 0;
@@ -115,7 +115,7 @@ export class OutgoingStream {
       signal.throwIfAborted();
       await this.#negotiate();
     } catch (error) {
-      const fault = error instanceof Fault ? error : new Fault('internal', String(error), { cause: error });
+      const fault = asFault(error);
       if (fault instanceof StreamFault) this.xml.fail(fault);
       else if (fault.code === 'tls-failed') this.xml.destroy(fault);
       else this.xml.close(fault);
@@ -130,11 +130,11 @@ export class OutgoingStream {
     if (this.#target.tls === 'direct') await this.#secure(true);
     let features = await this.#openStream();
     // RFC 7590 §3.1: an attacker may strip the offer, so TLS is tried where it is demanded and not offered.
-    if (!this.#secured && (features.starttls || options.tlsRequired)) {
+    if (!this.proven.tls && (features.starttls || options.tlsRequired)) {
       await this.#starttls();
       features = await this.#openStream();
     }
-    this.#proven.set(this.partner, this.#judge(this.partner));
+    this.proven.add(this.partner, this.#judge(this.partner));
     this.xml.trusted(options.scanner.elementBytes);
     if (this.purpose === 'verify') {
       this.ready = true;
@@ -151,7 +151,7 @@ export class OutgoingStream {
       await this.#dialback.authorize(this.home, this.partner, options.authTimeoutMs);
     }
     this.#authorized(this.home, this.partner);
-    this.#receipts = this.#askForReceipts();
+    this.#outlet.receipts = this.#askForReceipts();
     this.ready = true;
   }
 
@@ -164,6 +164,7 @@ export class OutgoingStream {
     // RFC 6120 §4.7.5: a peer without version sends no features.
     this.features =
       header.version === '' ? noFeatures : readFeatures((await this.#inbox.element(ns.streams, 'features')).bytes);
+    this.#outlet.maxBytes = this.features.maxBytes;
     return this.features;
   }
 
@@ -187,7 +188,7 @@ export class OutgoingStream {
     const { sessions } = this.#owner;
     const key = `${this.home} ${certificates.fingerprintFor(this.home)} ${this.partner}`;
     const known = sessions.get(key);
-    this.#secured = await secureAsClient(this.xml, {
+    this.proven.tls = await secureAsClient(this.xml, {
       context,
       serverName: this.partner,
       direct,
@@ -204,7 +205,7 @@ export class OutgoingStream {
    */
   #judge(domain: string): readonly Evidence[] {
     const { host } = this.#context;
-    const certificate = this.certificateEvidence(domain);
+    const certificate = this.proven.certificateFor(domain);
     if (host.trust(domain, [certificate]).sufficient) return [certificate];
     const evidence = [certificate, dialbackEvidence(domain, 'valid', 'DNS named this server.')];
     const verdict = host.trust(domain, evidence);
@@ -236,25 +237,11 @@ export class OutgoingStream {
   }
 
   get full(): boolean {
-    return this.xml.wire.full || this.#receipts?.full === true;
+    return this.#outlet.full;
   }
 
   get lastStanza(): number {
-    return Math.max(this.#lastSent, this.#intake.lastStanza);
-  }
-
-  get provenDomains(): ReadonlyMap<string, readonly Evidence[]> {
-    return this.#proven;
-  }
-
-  get provenUntil(): number {
-    const ends = [...this.#proven.values()].flat().map(({ notAfter }) => notAfter ?? Number.POSITIVE_INFINITY);
-    return Math.min(Number.POSITIVE_INFINITY, ...ends);
-  }
-
-  /** Peer certificate evidence for a further domain (RFC 7712 §4.4.2). */
-  certificateEvidence(domain: string): Evidence {
-    return this.#context.proof.evidence(domain, this.#secured?.chain ?? []);
+    return Math.max(this.#intake.lastStanza, this.#outlet.lastStanza);
   }
 
   /** Whether the peer takes further pairs by dialback on this stream (XEP-0220 §2.7). */
@@ -268,7 +255,7 @@ export class OutgoingStream {
 
   /** Authorizes a further pair on this stream, XEP-0220 §2.7. Rejects with a {@link Fault}. */
   async authorize(home: string, partner: string): Promise<void> {
-    if (!this.#proven.has(partner)) this.#proven.set(partner, this.#judge(partner));
+    if (!this.proven.has(partner)) this.proven.add(partner, this.#judge(partner));
     await this.#dialback.authorize(home, partner, this.#context.options.authTimeoutMs);
     this.#authorized(home, partner);
   }
@@ -279,13 +266,7 @@ export class OutgoingStream {
   }
 
   send(stanza: Stanza): void {
-    if (exceeds(stanza, this.features.maxBytes)) {
-      this.#context.host.undeliverable(stanza, 'stanza-too-big');
-      return;
-    }
-    this.#lastSent = Date.now();
-    if (this.#receipts) this.#receipts.send(stanza);
-    else this.xml.send(stanza.bytes);
+    this.#outlet.send(stanza);
   }
 
   unblock(pair: string): void {
@@ -294,14 +275,11 @@ export class OutgoingStream {
 
   /** Probes a silent peer; false where the stream itself has no way to ask. */
   probe(): boolean {
-    return this.#receipts?.probe() === true;
+    return this.#outlet.receipts?.probe() === true;
   }
 
-  /** Closes; a peer that answers a graceful close has read everything (RFC 6120 §4.4). */
   close(fault?: Fault): void {
-    this.#receipts?.flush();
-    if (fault instanceof StreamFault) this.xml.fail(fault);
-    else this.xml.close(fault);
+    this.#outlet.close(fault);
   }
 
   facts(): { address: string; partner: string; home: string; direction: 'outbound' } {
@@ -315,12 +293,8 @@ export class OutgoingStream {
       ...this.facts(),
       partner,
       home,
-      evidence: this.#proven
-        .get(partner)
-        ?.map(({ proof, holds, reason, detail }) => ({ proof, holds, reason, detail })),
-      tls: this.#secured?.version,
-      cipher: this.#secured?.cipher,
-      resumed: this.#secured?.resumed,
+      ...this.proven.facts(this.proven.get(partner)),
+      resumed: this.proven.tls?.resumed,
     });
   }
 
@@ -351,8 +325,6 @@ export class OutgoingStream {
     const reason = fault ?? new Fault('stream-error', 'The peer closed the stream.');
     this.#inbox.fail(reason);
     this.#dialback.close(reason);
-    const over = (left: readonly Stanza[]): void => this.#owner.closed(this, fault, left);
-    if (this.#receipts) this.#receipts.close(this.xml.readToEnd, over);
-    else over([]);
+    this.#outlet.ended((left) => this.#owner.closed(this, fault, left));
   }
 }

@@ -15,11 +15,12 @@ export interface Carrier {
 
 export interface PathOwner {
   /** Finds or makes a stream for the pair. Rejects with a {@link Fault}. */
-  carrier(home: string, partner: string): Promise<Carrier>;
+  carrier(): Promise<Carrier>;
   undeliverable(stanza: Stanza, reason: ReasonCode): void;
-  room(home: string, partner: string): void;
+  /** The queue takes more again. */
+  room(): void;
   /** The attempt failed; for the log, once per attempt. */
-  unreachable(home: string, partner: string, fault: Fault, retryMs: number | undefined): void;
+  unreachable(fault: Fault, retryMs: number | undefined): void;
   /** The path now runs over this carrier. */
   attached(path: OutboundPath, carrier: Carrier): void;
   /** Uniform in [0, 1). */
@@ -38,6 +39,13 @@ export interface PathLimits {
 
 /** How long a stream must have stood for its end to count as the first failure, ms: one that ends at once is no success. */
 const STEADY_MS = 2_000;
+
+/** Whoever fills the queue should pause once one part in this many of it is taken. */
+const HIGH_MARK = 2;
+/** It goes on below one part in this many: far enough apart that it does not stop and go with every stanza. */
+const LOW_MARK = 4;
+/** Stanzas that came one after another expire together, this many ms apart at least: each look costs a timer. */
+const EXPIRY_STEP_MS = 50;
 
 /** Failures that another try soon will not mend: what waits is bounced at once. */
 const PERMANENT: ReadonlySet<ReasonCode> = new Set([
@@ -127,7 +135,7 @@ export class OutboundPath {
       this.#watchExpiry();
       this.pump();
     }
-    if (this.#queue.length * 2 < this.#limits.stanzas && this.#queue.bytes * 2 < this.#limits.bytes) return true;
+    if (this.#below(HIGH_MARK)) return true;
     this.#starved = true;
     return false;
   }
@@ -189,6 +197,11 @@ export class OutboundPath {
     this.#bounce('shutting-down');
   }
 
+  /** Whether less than one `part`-th of the queue is taken, in stanzas and in bytes. */
+  #below(part: number): boolean {
+    return this.#queue.length * part < this.#limits.stanzas && this.#queue.bytes * part < this.#limits.bytes;
+  }
+
   #takes(carrier: Carrier): boolean {
     return carrier.open && !carrier.full && !(this.#cautious > 0 && (carrier.unconfirmed ?? 0) > 0);
   }
@@ -200,7 +213,7 @@ export class OutboundPath {
   #seek(): void {
     if (this.#carrier !== undefined || this.#seeking || this.#retry !== undefined || !this.#wanted) return;
     this.#seeking = true;
-    this.#owner.carrier(this.home, this.partner).then(
+    this.#owner.carrier().then(
       (carrier) => {
         this.#seeking = false;
         this.#settle(carrier);
@@ -230,7 +243,7 @@ export class OutboundPath {
     if (this.#closed || this.#carrier !== undefined) return;
     const permanent = PERMANENT.has(codeOf(fault));
     const wait = backoffMs(this.#failures++, this.#owner.random());
-    this.#owner.unreachable(this.home, this.partner, fault, permanent ? undefined : wait);
+    this.#owner.unreachable(fault, permanent ? undefined : wait);
     if (this.#waning) {
       this.close();
       return;
@@ -257,7 +270,7 @@ export class OutboundPath {
         this.pump();
         this.#relieve();
       },
-      Math.max(50, this.#queue.nextDeadline - Date.now()),
+      Math.max(EXPIRY_STEP_MS, this.#queue.nextDeadline - Date.now()),
     );
   }
 
@@ -267,9 +280,9 @@ export class OutboundPath {
       clearTimeout(this.#expiry);
       this.#expiry = undefined;
     }
-    if (this.#starved && this.#queue.length * 4 < this.#limits.stanzas && this.#queue.bytes * 4 < this.#limits.bytes) {
+    if (this.#starved && this.#below(LOW_MARK)) {
       this.#starved = false;
-      this.#owner.room(this.home, this.partner);
+      this.#owner.room();
     }
   }
 
@@ -283,7 +296,7 @@ export class OutboundPath {
     for (const stanza of this.#queue.drain()) this.#owner.undeliverable(stanza, reason);
     if (this.#starved) {
       this.#starved = false;
-      this.#owner.room(this.home, this.partner);
+      this.#owner.room();
     }
   }
 }

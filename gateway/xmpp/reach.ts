@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { Fault } from '../../policies/fault.ts';
+import { asFault, Fault } from '../../policies/fault.ts';
 import { connectEndpoint } from '../dns/connect.ts';
 import { type Endpoint, locateXmppServer } from '../dns/locate.ts';
 import type { Resolver } from '../dns/resolver.ts';
@@ -48,7 +48,7 @@ export async function reach<S>(
 
 /** A refusal by a server outweighs that another was not there: it is what the operator must mend. */
 function tellsMore(known: Fault, error: unknown): Fault {
-  const fault = error instanceof Fault ? error : new Fault('internal', String(error), { cause: error });
+  const fault = asFault(error);
   const silent = fault.code === 'remote-unreachable' || fault.code === 'remote-not-found';
   return silent && known.code !== 'remote-unreachable' ? known : fault;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { scanElements } from './scanner.fixture.ts';
-import { malformed, restricted, StreamFault, streamErrorXml } from './stream-error.ts';
+import { malformed, PeerStreamFault, restricted, StreamFault, streamErrorXml } from './stream-error.ts';
 
 test('a stream error names its condition, then the text, then what the application adds (RFC 6120 §4.9.2)', () => {
   expect(streamErrorXml('reset')).toBe(
@@ -16,6 +16,16 @@ test('and is read as such by our own scanner', () => {
   expect(scanElements(streamErrorXml('policy-violation', 'too big'))).toMatchObject([
     { namespace: 'http://etherx.jabber.org/streams', name: 'error', childName: 'policy-violation' },
   ]);
+});
+
+test.each([
+  ['host-unknown', 'The peer ended the stream: host-unknown.'],
+  ['', 'The peer ended the stream: no condition given.'],
+])('the fault of a peer keeps its condition: %o', (condition, message) => {
+  const fault = new PeerStreamFault(condition);
+  expect(fault).toMatchObject({ condition, message, code: 'stream-error' });
+  // Only what we end a stream with is written to it.
+  expect(fault).not.toBeInstanceOf(StreamFault);
 });
 
 test('the faults of XML carry condition and reason', () => {

@@ -46,6 +46,18 @@ export class StreamFault extends Fault {
   }
 }
 
+/** The stream error with which the peer ended the stream. */
+export class PeerStreamFault extends Fault {
+  /** The condition as the peer wrote it, '' where it gave none: one of {@link StreamCondition}, if it keeps the rules. */
+  readonly condition: string;
+
+  constructor(condition: string) {
+    super('stream-error', `The peer ended the stream: ${condition || 'no condition given'}.`);
+    this.name = 'PeerStreamFault';
+    this.condition = condition;
+  }
+}
+
 /** What XML 1.0 or Namespaces in XML forbid. */
 export function malformed(message?: string): StreamFault {
   return new StreamFault('not-well-formed', 'xml-malformed', message);

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { CLOSE_MS } from './edge-context.ts';
 import { type TestEdge, TestNet } from './testing/edge.fixture.ts';
 import { RawPartner, readIds } from './testing/raw-partner.fixture.ts';
 import { message, numbers } from './testing/recording.fixture.ts';
+import { CLOSE_MS } from './xml-stream.ts';
 
 const home = 'h.example';
 const partner = 'p.example';

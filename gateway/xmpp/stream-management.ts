@@ -6,8 +6,8 @@ import { StreamFault } from './stream-error.ts';
 import { Window } from './window.ts';
 import type { XmlStream } from './xml-stream.ts';
 
-/** The least time between two writes under load, ms: `<r/>` costs little, and its answer comes in a round trip. */
-const SPACING_MS = 5;
+/** The least time between two batches, ms: what a stanza may wait under load. `<r/>` costs less than a ping. */
+const SPACING_MS = 10;
 const LAPS = 2 ** 32;
 
 /** XEP-0198 on a stream we opened, for its acknowledgements; no session is ever resumed. */
@@ -22,8 +22,8 @@ export class StreamManagement implements Receipts {
   constructor(xml: XmlStream, room: () => void) {
     this.#xml = xml;
     this.#room = room;
-    this.#window = new Window({ ...UNCONFIRMED, spacingMs: SPACING_MS }, (batch) => {
-      for (const { bytes } of batch) xml.send(bytes);
+    this.#window = new Window({ ...UNCONFIRMED, spacingMs: SPACING_MS }, (stanzas) => {
+      for (const { bytes } of stanzas) xml.send(bytes);
       if (!this.#refused) xml.send(`<r xmlns='${ns.sm}'/>`);
       else this.#window.confirm(this.#window.written);
     });

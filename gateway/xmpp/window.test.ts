@@ -62,22 +62,32 @@ describe('A window of unconfirmed stanzas', () => {
     window.add(stanza('2'));
     expect(batches).toEqual([]);
     await Promise.resolve();
-    expect(batches).toEqual([['1', '2']]);
+    expect(batches.flat()).toEqual(['1', '2']);
     window.add(stanza('3'));
     window.add(stanza('4'));
     await Promise.resolve();
-    expect(batches).toHaveLength(1);
+    expect(batches.flat()).toEqual(['1', '2']);
     vi.advanceTimersByTime(5);
-    expect(batches).toEqual([
-      ['1', '2'],
-      ['3', '4'],
-    ]);
+    expect(batches.flat()).toEqual(['1', '2', '3', '4']);
+  });
+
+  it.each([
+    [1, [1]],
+    [8, [1, 1, 1, 1, 1, 1, 1, 1]],
+    [9, [2, 2, 2, 2, 1]],
+    [100, [13, 13, 13, 13, 13, 13, 13, 9]],
+  ])('puts at most eight barriers into a batch of %d', (count, groups) => {
+    const { window, batches } = windowOf();
+    for (const id of numbers(count)) window.add(stanza(id));
+    window.flush();
+    expect(batches.map(({ length }) => length)).toEqual(groups);
+    expect(batches.flat()).toEqual(numbers(count));
   });
 
   it('does not let what fills it wait', () => {
     const { window, batches } = windowOf({ stanzas: 3 });
     for (const id of numbers(3)) window.add(stanza(id));
-    expect(batches).toEqual([numbers(3)]);
+    expect(batches.flat()).toEqual(numbers(3));
     expect(window.full).toBe(true);
     window.confirm(1);
     expect(window.full).toBe(false);

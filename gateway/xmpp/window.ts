@@ -4,25 +4,29 @@ export interface WindowOptions {
   /** Unconfirmed stanzas, and their bytes, after which the window is full. */
   readonly stanzas: number;
   readonly bytes: number;
-  /** Writes follow each other no closer than this, ms: under load one barrier confirms many stanzas. */
+  /** Batches follow each other no closer than this, ms: under load one barrier confirms many stanzas. */
   readonly spacingMs: number;
 }
 
+/**
+ * Barriers of one batch. A peer that stops may have read it in part: under light traffic each stanza has its own
+ * barrier, so that nothing is in doubt; under load a part of the batch is, and the cost stays bounded.
+ */
+const BARRIERS = 8;
 /** Bytes that do not wait for their turn: many times what a write costs. */
 const BATCH_BYTES = 64 * 1024;
 
 /**
  * Stanzas on their way to the other side and not confirmed by it: what must be sent again when the connection breaks.
  *
- * They leave in batches, each with a barrier right behind it that asks for confirmation: `<r/>` (XEP-0198 §4) or a
- * ping. So at any moment nothing is on the wire but what a barrier stands for, and a peer that closes in good order
- * leaves no doubt about what it took.
+ * They leave in batches, and none without a barrier right behind it that asks for confirmation: `<r/>` (XEP-0198 §4)
+ * or a ping. So a peer that closes in good order leaves hardly a doubt about what it took.
  */
 export class Window {
-  /** Stanzas ever written: the number that the next barrier stands for. */
+  /** Stanzas ever written: the number that the barrier behind them stands for. */
   written = 0;
   readonly #options: WindowOptions;
-  readonly #write: (batch: readonly Stanza[]) => void;
+  readonly #write: (stanzas: readonly Stanza[]) => void;
   #stanzas: Stanza[] = [];
   #head = 0;
   #bytes = 0;
@@ -33,8 +37,8 @@ export class Window {
   #timer: NodeJS.Timeout | undefined;
   #scheduled = false;
 
-  /** `write` writes a batch with its barrier, which stands for {@link written} stanzas. */
-  constructor(options: WindowOptions, write: (batch: readonly Stanza[]) => void) {
+  /** `write` writes these stanzas and behind them a barrier, which stands for {@link written}. */
+  constructor(options: WindowOptions, write: (stanzas: readonly Stanza[]) => void) {
     this.#options = options;
     this.#write = write;
   }
@@ -66,11 +70,15 @@ export class Window {
   flush(): void {
     if (this.#waiting === 0) return;
     const batch = this.#stanzas.slice(-this.#waiting);
-    this.written += this.#waiting;
     this.#waiting = 0;
     this.#waitingBytes = 0;
     this.#lastWrite = Date.now();
-    this.#write(batch);
+    const group = Math.ceil(batch.length / BARRIERS);
+    for (let first = 0; first < batch.length; first += group) {
+      const stanzas = batch.slice(first, first + group);
+      this.written += stanzas.length;
+      this.#write(stanzas);
+    }
   }
 
   /** The other side has taken everything up to the n-th stanza written. False where that is more than was written. */

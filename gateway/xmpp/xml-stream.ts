@@ -3,7 +3,7 @@ import { Fault } from '../../policies/fault.ts';
 import { ns } from './namespaces.ts';
 import { Scanner, type ScannerLimits } from './scanner.ts';
 import type { ScannedElement, StreamHeader } from './start-tag.ts';
-import { StreamFault, streamErrorXml } from './stream-error.ts';
+import { PeerStreamFault, StreamFault, streamErrorXml } from './stream-error.ts';
 import { Wire } from './wire.ts';
 import { escapeAttribute } from './xml.ts';
 
@@ -21,10 +21,6 @@ export interface XmlStreamOptions {
   readonly limits: ScannerLimits;
   /** Bytes read in all until the peer is proven; without it, as many as come. */
   readonly allowance?: number;
-  /** How long written bytes may stay unread by the peer, ms. */
-  readonly stallMs: number;
-  /** How long to wait for the peer's closing tag, ms (Prosody waits 5 s too). */
-  readonly closeMs: number;
 }
 
 /** Attributes of an opening tag to write; those absent or '' are left out. */
@@ -35,6 +31,10 @@ export interface HeaderToSend {
   readonly version?: string;
 }
 
+/** How long a peer may leave our bytes unread before it counts as gone, ms: longer than any honest hiccup. */
+const STALL_MS = 60_000;
+/** How long to wait for the peer's closing tag, ms (Prosody waits 5 s too). */
+export const CLOSE_MS = 5_000;
 const FOOTER = '</stream:stream>';
 /** Answers a peer may leave unread behind a full connection, bytes: some thousand acknowledgements. */
 const UNREAD_ANSWERS = 256 * 1024;
@@ -82,7 +82,7 @@ export class XmlStream {
         drain: () => this.#events.drain(),
         closed: (error) => this.#closed(error),
       },
-      options.stallMs,
+      STALL_MS,
     );
   }
 
@@ -219,10 +219,7 @@ export class XmlStream {
       return;
     }
     this.#peerFailed = true;
-    this.#fault ??= new Fault(
-      'stream-error',
-      `The peer ended the stream: ${element.childName || 'no condition given'}.`,
-    );
+    this.#fault ??= new PeerStreamFault(element.childName);
     this.close();
   }
 
@@ -240,7 +237,7 @@ export class XmlStream {
   }
 
   #awaitClose(): void {
-    this.#closeTimer ??= setTimeout(() => this.wire.destroy(), this.#options.closeMs);
+    this.#closeTimer ??= setTimeout(() => this.wire.destroy(), CLOSE_MS);
     // A peer that was told of an error owes us no footer; its own close ends it sooner.
     if (this.#fault instanceof StreamFault) this.wire.end();
     if (this.wire.paused) this.wire.resume();

@@ -24,7 +24,7 @@ describe.runIf(requirePeers('prosody'))('One stream carries both directions (XEP
 
     it('in order, and no second one is opened', async () => {
       const { gateway, partner } = federation;
-      const traffic = await BothWays.prepare(federation, direction);
+      const traffic = await BothWays.prepare(federation, { first: direction, underWay: 40 });
       traffic.outbound.start();
       traffic.inbound.start();
       await traffic.arrive(300);

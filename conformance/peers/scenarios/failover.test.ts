@@ -23,7 +23,7 @@ describe.runIf(requirePeers('prosody', 'ejabberd'))('DNS names several servers o
         { host: front, port, priority: 10 },
         { host: address, port: ports.s2s, priority: 20 },
       ]);
-      traffic = await BothWays.start(federation);
+      traffic = await BothWays.start(federation, { underWay: 40 });
     });
     afterAll(() => federation?.close());
 

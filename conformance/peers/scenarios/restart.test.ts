@@ -1,67 +1,84 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { requirePeers } from '../available.ts';
-import { BothWays, everything } from '../both-ways.ts';
-import { Federation, type FederationOptions, partnerDomain } from '../federation.ts';
-import { underWay } from '../traffic.ts';
+import { BothWays, everything, lightly, type TrafficOptions } from '../both-ways.ts';
+import { Federation, type FederationOptions, partnerDomain, type ServerKind } from '../federation.ts';
+
+type Servers = Pick<FederationOptions, 'partner' | 'home' | 'partnerModules'>;
 
 describe.runIf(requirePeers('prosody', 'ejabberd'))('Under traffic both ways', () => {
   let federation: Federation;
   afterEach(() => federation?.close());
 
-  const start = async (options: Pick<FederationOptions, 'partner' | 'home' | 'partnerModules'>): Promise<BothWays> => {
-    federation = await Federation.start({ ...options, proof: 'certificate', tls: 'starttls' });
-    return BothWays.start(federation);
+  const start = async (servers: Servers, options?: TrafficOptions): Promise<BothWays> => {
+    federation = await Federation.start({ ...servers, proof: 'certificate', tls: 'starttls' });
+    return BothWays.start(federation, options);
+  };
+
+  /** What a server has handed to a client that it then cuts off is no business of the gateway's: receivers are offline. */
+  const restartPartner = async (traffic: BothWays): Promise<void> => {
+    await traffic.bob.offline();
+    await federation.partner.restart();
+    await traffic.bob.online();
+    await traffic.warm();
+    await traffic.bert.online();
+    await traffic.arrive();
+  };
+
+  const startHome = async (traffic: BothWays): Promise<void> => {
+    const after = federation.gateway.log.mark();
+    await federation.home.start();
+    await federation.gateway.logged({ event: 'home-linked', partner: partnerDomain }, after);
+    await Promise.all([traffic.alice.online(), traffic.ceo.online()]);
+    await traffic.arrive();
   };
 
   it.each([
     { partner: 'prosody', home: 'prosody', partnerModules: ['smacks'] },
     { partner: 'prosody', home: 'prosody', partnerModules: [] },
     { partner: 'ejabberd', home: 'prosody', partnerModules: [] },
-  ] as const)(
-    'the partner restarts ($partner $partnerModules): nothing is lost, doubled or overtaken',
-    async (options) => {
-      const traffic = await start(options);
-      // What a server has handed to a client that it then cuts off is no business of the gateway's.
-      await traffic.bob.offline();
-      await federation.partner.restart();
-      await traffic.bob.online();
-      await traffic.warm();
-      await traffic.bert.online();
-      await traffic.arrive();
-      expect(await traffic.finish()).toMatchObject({ outbound: everything, inbound: everything });
-    },
-  );
+  ] as const)('the partner restarts ($partner $partnerModules): all arrives once', async (servers) => {
+    const traffic = await start(servers);
+    await restartPartner(traffic);
+    expect(await traffic.finish()).toMatchObject({ outbound: everything, inbound: everything });
+  });
+
+  it.each([
+    { partner: 'prosody', home: 'prosody', partnerModules: ['smacks'] },
+    { partner: 'prosody', home: 'prosody', partnerModules: [] },
+  ] as const)('the partner restarts under load ($partnerModules): all arrives in order', async (servers) => {
+    const underWay = 100;
+    const traffic = await start(servers, { underWay });
+    await restartPartner(traffic);
+    const { outbound, inbound } = await traffic.finish();
+    expect(inbound).toMatchObject(everything);
+    // Prosody stops reading in the middle of a batch: what lies in front of no barrier that it read comes again.
+    expect(outbound).toMatchObject({ ...everything, duplicated: expect.any(Array) });
+    expect(outbound.duplicated.length).toBeLessThanOrEqual(underWay);
+  });
 
   it.each([
     { partner: 'prosody', home: 'prosody' },
     { partner: 'prosody', home: 'ejabberd' },
-  ] as const)('the home server restarts ($home): nothing is lost, doubled or overtaken', async (options) => {
-    const traffic = await start(options);
+  ] as const)('the home server restarts ($home): all arrives once', async (servers) => {
+    const traffic = await start(servers);
     await traffic.alice.offline();
-    const after = federation.gateway.log.mark();
-    await federation.home.restart();
-    await federation.gateway.logged({ event: 'home-linked', partner: partnerDomain }, after);
-    await Promise.all([traffic.alice.online(), traffic.ceo.online()]);
-    await traffic.arrive();
+    await federation.home.stop();
+    await startHome(traffic);
     expect(await traffic.finish()).toMatchObject({ outbound: everything, inbound: everything });
   });
 
-  it('the home server dies: nothing that it was sent is lost or overtaken', async () => {
+  it('the home server dies: what it was sent arrives in order', async () => {
     const traffic = await start({ partner: 'prosody', home: 'prosody' });
     // What waits for an offline user Prosody writes to its files before it answers the fence behind it.
     await traffic.alice.offline();
     await federation.home.kill();
-    const after = federation.gateway.log.mark();
-    await federation.home.start();
-    await federation.gateway.logged({ event: 'home-linked', partner: partnerDomain }, after);
-    await Promise.all([traffic.alice.online(), traffic.ceo.online()]);
-    await traffic.arrive();
+    await startHome(traffic);
     const { outbound, inbound } = await traffic.finish();
-    expect(inbound).toMatchObject({ refused: 0, lost: [], overtaken: [] });
-    // Only what was under way to it can have come twice.
-    expect(inbound.duplicated.length).toBeLessThanOrEqual(underWay);
+    expect(inbound).toMatchObject({ ...everything, duplicated: expect.any(Array) });
+    expect(inbound.duplicated.length).toBeLessThanOrEqual(lightly);
     // What it took from its own users and had not passed on died with it.
-    expect(outbound).toMatchObject({ refused: 0, duplicated: [], overtaken: [] });
+    expect(outbound).toMatchObject({ ...everything, lost: expect.any(Array) });
+    expect(outbound.lost.length).toBeLessThanOrEqual(lightly);
   });
 
   it.each([
@@ -70,9 +87,9 @@ describe.runIf(requirePeers('prosody', 'ejabberd'))('Under traffic both ways', (
     { partner: 'prosody', home: 'ejabberd', partnerModules: [] },
     { partner: 'ejabberd', home: 'prosody', partnerModules: [] },
   ] as const)(
-    'the gateway restarts ($partner $partnerModules, $home): each message arrives once or comes back',
-    async (options) => {
-      const traffic = await start(options);
+    'the gateway restarts ($partner $partnerModules, $home): all arrives once or comes back',
+    async (servers) => {
+      const traffic = await start(servers);
       const { gateway } = federation;
       expect(await gateway.stop()).toBe(0);
       await traffic.inbound.stop();
@@ -83,10 +100,14 @@ describe.runIf(requirePeers('prosody', 'ejabberd'))('Under traffic both ways', (
       traffic.inbound.start();
       await traffic.arrive();
       const { outbound, inbound } = await traffic.finish();
-      const once = { lost: [], duplicated: [], overtaken: [], contradicted: [] };
-      expect(outbound).toMatchObject(once);
-      // ejabberd 23.01 forgets what it was about to write when the other side closes the stream.
-      expect(inbound).toMatchObject({ ...once, lost: options.partner === 'ejabberd' ? expect.anything() : [] });
+      expect(outbound).toMatchObject(onceOrRefused(servers.home));
+      expect(inbound).toMatchObject(onceOrRefused(servers.partner));
     },
   );
 });
+
+/** ejabberd 23.01 forgets what it was about to write when the other side closes a stream. */
+function onceOrRefused(sender: ServerKind): object {
+  const { lost, ...others } = everything;
+  return { ...others, refused: expect.any(Number), ...(sender === 'ejabberd' ? {} : { lost }) };
+}

@@ -23,7 +23,7 @@ describe.runIf(requirePeers('prosody', 'ejabberd'))('Certificates are replaced u
 
     beforeAll(async () => {
       federation = await Federation.start({ partner, home: 'prosody', proof: 'certificate', tls: 'starttls' });
-      traffic = await BothWays.start(federation);
+      traffic = await BothWays.start(federation, { underWay: 40 });
     });
     afterAll(() => federation?.close());
 

@@ -7,7 +7,7 @@ import { verifyChain } from '../../../pki/verify.ts';
 import type { Place } from '../../../policies/fault.ts';
 import { error, type Observation, ofThrown, ok, warning } from '../observation.ts';
 import { pathText } from '../place-text.ts';
-import type { Checked } from './key-places.ts';
+import type { Checked } from './checked.ts';
 
 const DAY_MS = 86_400_000;
 /** From here on an expiry is worth a warning: time enough for any authority to renew. */
@@ -29,7 +29,8 @@ export async function checkCertificates({ config, place }: Checked): Promise<Obs
       observations.push(ofThrown('certificates', thrown, at));
     }
   }
-  if (certificates.length === 0) return observations;
+  // A certificate that cannot be used may name what seems to be missing.
+  if (usable.length < certificates.length || certificates.length === 0) return observations;
   const uncovered = config.home.domains.filter(
     (domain) => !usable.some(({ identities }) => namesXmppDomain(identities, domain)),
   );

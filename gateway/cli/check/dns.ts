@@ -1,8 +1,9 @@
 import type { Place } from '../../../policies/fault.ts';
 import { Resolver, type SrvRecord } from '../../dns/resolver.ts';
 import { error, type Observation, ofThrown, ok, warning } from '../observation.ts';
+import type { Checked } from './checked.ts';
 import { inParallel } from './in-parallel.ts';
-import type { Checked } from './key-places.ts';
+import { type FailedLookup, type Looked, Lookups } from './lookups.ts';
 
 /** One lookup with its retries, ms: two follow on each other, and a domain is to be done in 5 s. */
 const LOOKUP_MS = 2_400;
@@ -33,25 +34,25 @@ export async function checkDns({ config, place }: Checked): Promise<Observation[
     starttls: new Set(listen.map(({ port }) => port)),
     direct: new Set(directTls.map(({ port }) => port)),
   };
-  let offLine: unknown;
+  const lookups = new Lookups(resolver);
+  let skipped = 0;
   try {
     const found = await inParallel(config.home.domains, WIDTH, async (domain, index) => {
-      if (offLine !== undefined) return [];
-      try {
-        return await new HomeDomain(domain, place('home', 'domains', index), resolver, ports).check();
-      } catch (thrown) {
-        offLine ??= thrown;
-        return [];
+      if (lookups.offLine === undefined || index < WIDTH) {
+        return new HomeDomain(domain, place('home', 'domains', index), lookups, ports).check();
       }
+      skipped++;
+      return [];
     });
-    return [...(offLine === undefined ? [] : [unanswered(offLine, servers, place('dns'))]), ...found.flat()];
+    if (lookups.offLine !== undefined) return [offLine(lookups.offLine, servers, place('dns'))];
+    if (skipped === 0) return found.flat();
+    return [...found.flat(), warning('dns', `${skipped} further home domains were not looked up`)];
   } finally {
     resolver.close();
   }
 }
 
-function unanswered(thrown: unknown, servers: readonly string[], place: Place): Observation {
-  const { message } = ofThrown('dns', thrown);
+function offLine(message: string, servers: readonly string[], place: Place): Observation {
   return warning('dns', `off line: the home domains cannot be looked up at ${servers.join(', ')}: ${message}`, {
     place,
     remedy: 'check `dns.servers`, and that a firewall lets UDP and TCP port 53 through',
@@ -62,61 +63,70 @@ interface Offer extends SrvRecord {
   readonly tls: Tls;
 }
 
-/** What DNS says of one home domain. Faults of the resolver are thrown. */
+/** What DNS says of one home domain, and where it does not answer. */
 class HomeDomain {
   readonly #domain: string;
   readonly #place: Place;
-  readonly #resolver: Resolver;
+  readonly #lookups: Lookups;
   readonly #ports: Readonly<Record<Tls, ReadonlySet<number>>>;
 
-  constructor(domain: string, place: Place, resolver: Resolver, ports: Readonly<Record<Tls, ReadonlySet<number>>>) {
+  constructor(domain: string, place: Place, lookups: Lookups, ports: Readonly<Record<Tls, ReadonlySet<number>>>) {
     this.#domain = domain;
     this.#place = place;
-    this.#resolver = resolver;
+    this.#lookups = lookups;
     this.#ports = ports;
   }
 
   async check(): Promise<Observation[]> {
-    const records = await Promise.all([this.#records('starttls'), this.#records('direct')]);
-    const offers = records.flat().filter(({ target, port }) => target !== '.' && port > 0);
-    if (offers.length > 0) return (await Promise.all(offers.map((offer) => this.#offer(offer)))).flat();
-    if (records.flat().length === 0) return [await this.#fallback()];
+    const looked = await Promise.all([this.#records('starttls'), this.#records('direct')]);
+    const records = looked.flatMap((one) => one.records);
+    const failures = looked.flatMap(({ failed }) => failed.map((one) => this.#failure(one)));
+    const offers = records.filter(({ target, port }) => target !== '.' && port > 0);
+    if (offers.length > 0) {
+      const offered = await Promise.all(offers.map((offer) => this.#offer(offer)));
+      return [...offered.flat(), ...failures];
+    }
+    // Whether there is a record, and what it says, is not known then.
+    if (failures.length > 0) return failures;
+    if (records.length === 0) return this.#fallback();
     return [this.#wrong('declares in DNS that it has no XMPP server')];
   }
 
-  async #records(tls: Tls): Promise<Offer[]> {
-    const { records } = await this.#resolver.srv(`${services[tls]}.${this.#domain}`);
-    return records.map((record) => ({ ...record, tls }));
+  async #records(tls: Tls): Promise<Looked<Offer>> {
+    const { records, failed } = await this.#lookups.srv(`${services[tls]}.${this.#domain}`);
+    return { records: records.map((record) => ({ ...record, tls })), failed };
   }
 
   async #offer({ tls, target, port }: Offer): Promise<Observation[]> {
-    const addresses = await this.#addresses(target);
+    const { records: addresses, failed } = await this.#lookups.addresses(target);
+    const failures = failed.map((one) => this.#failure(one));
     const record = `${services[tls]}.${this.#domain}`;
-    if (addresses.length === 0)
+    if (addresses.length === 0) {
+      if (failures.length > 0) return failures;
       return [this.#wrong(`has a record ${record} that names ${target}, which has no address`)];
+    }
     const found = ok('dns', `${record} leads to ${target}:${port} (${addresses.join(', ')})`);
-    if (this.#ports[tls].has(port)) return [found];
+    if (this.#ports[tls].has(port)) return [found, ...failures];
     const message = `${record} names port ${port}, and no ${tls === 'direct' ? 'directTls' : 'listen'} address has it`;
     const remedy = 'nothing to do if a firewall forwards that port; else change the record or the listener';
-    return [found, warning('dns', message, { place: this.#place, remedy })];
+    return [found, ...failures, warning('dns', message, { place: this.#place, remedy })];
   }
 
   /** Without records partners try the domain itself (RFC 6120 §3.2.2). */
-  async #fallback(): Promise<Observation> {
-    const addresses = await this.#addresses(this.#domain);
-    const detail = { place: this.#place, remedy: this.#recordToAdd() };
-    return addresses.length === 0
-      ? warning('dns', `DNS knows neither a server nor an address of ${this.#domain}: partners cannot find it`, detail)
-      : warning(
-          'dns',
-          `${this.#domain} has no SRV record: partners try ${addresses.join(', ')}, port ${SERVER_PORT}`,
-          detail,
-        );
+  async #fallback(): Promise<Observation[]> {
+    const { records: addresses, failed } = await this.#lookups.addresses(this.#domain);
+    const failures = failed.map((one) => this.#failure(one));
+    if (addresses.length === 0 && failures.length > 0) return failures;
+    const message =
+      addresses.length === 0
+        ? `DNS knows neither a server nor an address of ${this.#domain}: partners cannot find it`
+        : `${this.#domain} has no SRV record: partners try ${addresses.join(', ')}, port ${SERVER_PORT}`;
+    return [warning('dns', message, { place: this.#place, remedy: this.#recordToAdd() }), ...failures];
   }
 
-  async #addresses(host: string): Promise<string[]> {
-    const answers = await Promise.all([this.#resolver.a(host), this.#resolver.aaaa(host)]);
-    return answers.flatMap(({ records }) => records);
+  #failure({ what, message }: FailedLookup): Observation {
+    const remedy = 'partners may meet the same: look at the name servers of that zone, and at `dns.servers`';
+    return warning('dns', `the lookup of ${what} failed: ${message}`, { place: this.#place, remedy });
   }
 
   #wrong(message: string): Observation {

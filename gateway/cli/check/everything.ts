@@ -4,8 +4,8 @@ import { pathText } from '../place-text.ts';
 import { checkCertificates } from './certificates.ts';
 import { checkDns } from './dns.ts';
 import { checkHomeLink } from './home-link.ts';
-import { keyPlaces } from './key-places.ts';
 import { checkListeners } from './listeners.ts';
+import { checkLog } from './log.ts';
 import { checkPolicies } from './policies.ts';
 import { checkState } from './state.ts';
 import { checkTrust } from './trust.ts';
@@ -15,19 +15,20 @@ import { checkTrust } from './trust.ts';
  * side by side. Rejects with Fault `config-unreadable`; all else is an observation.
  */
 export async function checkEverything(file: string, progress: (what: string) => void): Promise<Observation[]> {
-  const { config, findings } = await readConfig(file);
+  const { config, findings, place } = await readConfig(file);
   const configuration = findings.map((finding) => ofFinding('configuration', finding));
   if (config === undefined) return configuration;
   if (configuration.length === 0) configuration.push(ok('configuration', `${pathText(file)} is sound`));
-  const at = { config, place: await keyPlaces(file) };
+  const at = { config, place };
 
   progress(`policies, certificates, listeners and the DNS records of ${config.home.domains.length} home domains`);
   const domains = checkDns(at);
-  const [policies, certificates, trust, state, listeners] = await Promise.all([
+  const [policies, certificates, trust, state, log, listeners] = await Promise.all([
     checkPolicies({ folder: config.policies, at }),
     checkCertificates(at),
     checkTrust(at),
     checkState(at),
+    checkLog(at),
     checkListeners(at),
   ]);
   progress(`the home link at ${config.home.xmpp.host}:${config.home.xmpp.port}`);
@@ -38,6 +39,7 @@ export async function checkEverything(file: string, progress: (what: string) => 
     ...certificates,
     ...trust,
     ...state,
+    ...log,
     ...listeners.observations,
     ...(await domains),
     ...(await home),

@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { endpointText } from '../../../policies/address.ts';
 import { Fault, type Place } from '../../../policies/fault.ts';
 import type { PartnerPolicy } from '../../../policies/partner.ts';
 import { errorReply } from '../../bridge/reply.ts';
+import { linkOptions } from '../../gateway-options.ts';
 import { ComponentStream } from '../../home/component-stream.ts';
+import { PeerStreamFault } from '../../xmpp/stream-error.ts';
 import { error, type Observation, ofThrown, ok, warning } from '../observation.ts';
+import type { Checked } from './checked.ts';
 import { inParallel } from './in-parallel.ts';
-import type { Checked } from './key-places.ts';
 
 /** How long the home server may take to accept a connection or a handshake, ms. */
 const PROBE_MS = 5_000;
@@ -24,7 +27,7 @@ export interface HomeLinkContext {
 export async function checkHomeLink(at: Checked, { partners, running }: HomeLinkContext): Promise<Observation[]> {
   const { host, port, secret } = at.config.home.xmpp;
   const place = at.place('home', 'xmpp');
-  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const address = endpointText({ host, port });
   const [phrase, refusal] = await Promise.all([
     secret.reveal().catch((thrown: unknown) => ofThrown('home', thrown, at.place('home', 'xmpp', 'secret'))),
     refusalOf(host, port),
@@ -60,21 +63,9 @@ async function refusalOf(host: string, port: number): Promise<string | undefined
 }
 
 async function handshake({ config }: Checked, domain: string, secret: string, place: Place): Promise<Observation> {
-  const { host, port, window } = config.home.xmpp;
-  const { limits, keepAlive } = config.edges.xmpp;
   const closed = Promise.withResolvers<void>();
   const stream = new ComponentStream(
-    {
-      host,
-      port,
-      domain,
-      secret,
-      window,
-      homeDomain: config.home.domains[0] ?? '',
-      scanner: { elementBytes: limits.stanzaBytes, depth: limits.depth, attributes: limits.attributes },
-      connectTimeoutMs: PROBE_MS,
-      keepAliveMs: keepAlive,
-    },
+    { ...linkOptions(config, secret), domain, connectTimeoutMs: PROBE_MS },
     {
       // For as long as the link stands, what local users send must not vanish.
       stanza: (stanza) => {
@@ -99,27 +90,26 @@ async function handshake({ config }: Checked, domain: string, secret: string, pl
 
 /** What the stream errors of servers mean here. */
 function refused(domain: string, thrown: unknown, place: Place): Observation {
-  const { message } = ofThrown('home', thrown);
-  if (/not-authorized/.test(message)) {
-    return error('home', `the local server has another secret for the component ${domain}`, {
-      place,
-      remedy: `make \`component_secret\` of Component "${domain}" the secret that \`home.xmpp.secret\` names`,
-    });
+  switch (thrown instanceof PeerStreamFault ? thrown.condition : undefined) {
+    case 'not-authorized':
+      return error('home', `the local server has another secret for the component ${domain}`, {
+        place,
+        remedy: `make \`component_secret\` of Component "${domain}" the secret that \`home.xmpp.secret\` names`,
+      });
+    case 'host-unknown':
+      return error('home', `the local server has no component ${domain}`, {
+        place,
+        remedy: `add \`Component "${domain}"\` with \`component_secret\` to Prosody's configuration, and reload it`,
+      });
+    case 'conflict':
+      return warning('home', `another component link for ${domain} stands already`, {
+        place,
+        remedy: 'nothing to do if it is this gateway that runs; else find who holds it',
+      });
+    default:
+      return error('home', `the component link for ${domain} fails: ${ofThrown('home', thrown).message}`, {
+        place,
+        remedy: "look at the local server's log",
+      });
   }
-  if (/host-unknown/.test(message)) {
-    return error('home', `the local server has no component ${domain}`, {
-      place,
-      remedy: `add \`Component "${domain}"\` with \`component_secret\` to Prosody's configuration, and reload it`,
-    });
-  }
-  if (/conflict/.test(message)) {
-    return warning('home', `another component link for ${domain} stands already`, {
-      place,
-      remedy: 'nothing to do if it is this gateway that runs; else find who holds it',
-    });
-  }
-  return error('home', `the component link for ${domain} fails: ${message}`, {
-    place,
-    remedy: "look at the local server's log",
-  });
 }

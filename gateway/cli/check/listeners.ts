@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { BlockList, createServer, isIP, type Server } from 'node:net';
+import { endpointText } from '../../../policies/address.ts';
 import type { Place } from '../../../policies/fault.ts';
 import type { ListenAddress } from '../../config/config.ts';
+import { listenRemedy } from '../../listen-fault.ts';
 import { error, type Observation, ok, warning } from '../observation.ts';
-import type { Checked } from './key-places.ts';
+import type { Checked } from './checked.ts';
 
 export interface ListenerCheck {
   readonly observations: Observation[];
@@ -51,27 +53,20 @@ export async function checkListeners({ config, place }: Checked): Promise<Listen
 }
 
 function observed({ address, what, place }: Listener, problem: string | undefined, rival?: Listener): Observation {
-  const name = addressText(address);
+  const name = endpointText(address);
   if (rival !== undefined) {
     const remedy = 'give every listener a port of its own';
-    return error('listeners', `${name} overlaps with ${addressText(rival.address)}`, { place, remedy });
+    return error('listeners', `${name} overlaps with ${endpointText(rival.address)}`, { place, remedy });
   }
+  if (problem === undefined) return ok('listeners', `${name} is free for ${what}`);
+  const detail = { place, remedy: listenRemedy(problem) };
   switch (problem) {
-    case undefined:
-      return ok('listeners', `${name} is free for ${what}`);
-    case 'EADDRINUSE': {
-      const remedy =
-        'nothing to do if it is this gateway that runs; else stop what listens there, or take another port';
-      return warning('listeners', `${name}, for ${what}, is in use`, { place, remedy });
-    }
-    case 'EACCES': {
-      const remedy = 'choose a port above 1023, or give the process CAP_NET_BIND_SERVICE';
-      return error('listeners', `${name} needs a privilege that this user has not`, { place, remedy });
-    }
-    default: {
-      const remedy = 'choose an address that this machine has; 0.0.0.0 and [::] stand for all';
-      return error('listeners', `${name} cannot be listened on: ${problem}`, { place, remedy });
-    }
+    case 'EADDRINUSE':
+      return warning('listeners', `${name}, for ${what}, is in use`, detail);
+    case 'EACCES':
+      return error('listeners', `${name} needs a privilege that this user has not`, detail);
+    default:
+      return error('listeners', `${name} cannot be listened on: ${problem}`, detail);
   }
 }
 
@@ -100,10 +95,6 @@ loopback.addAddress('::1', 'ipv6');
 function exposed({ address, place }: Listener): Observation[] {
   const { host } = address;
   if (host === 'localhost' || loopback.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4')) return [];
-  const message = `${addressText(address)} shows metrics to whoever can reach it`;
+  const message = `${endpointText(address)} shows metrics to whoever can reach it`;
   return [warning('listeners', message, { place, remedy: 'listen on 127.0.0.1, or keep others away with a firewall' })];
-}
-
-function addressText({ host, port }: ListenAddress): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

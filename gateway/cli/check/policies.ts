@@ -4,7 +4,7 @@ import type { PartnerPolicy } from '../../../policies/partner.ts';
 import type { PolicySet } from '../../../policies/set.ts';
 import type { ProofKind } from '../../../policies/trust.ts';
 import { error, type Observation, ofFinding, ok, warning } from '../observation.ts';
-import type { Checked } from './key-places.ts';
+import type { Checked } from './checked.ts';
 
 /** Proofs that this build can find; a policy may name the others already. */
 const PROVABLE: ReadonlySet<ProofKind> = new Set(['certificate', 'dialback']);
@@ -17,7 +17,7 @@ export interface PolicyCheck {
 
 /** Loads and lints a folder of policies; with `at`, also against the configuration they are to work under. */
 export async function checkPolicies({ folder, at }: { folder: string; at?: Checked }): Promise<PolicyCheck> {
-  const { set, findings } = await loadPolicies(folder);
+  const { set, findings } = await loadPolicies(folder, at?.place('policies'));
   const observations = findings.map((finding) => ofFinding('policies', finding));
   if (set === undefined) return { observations, set };
   const stanzaBytes = at?.config.edges.xmpp.limits.stanzaBytes;

@@ -2,7 +2,7 @@ import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { error, type Observation, ok, warning } from '../observation.ts';
 import { pathText } from '../place-text.ts';
-import type { Checked } from './key-places.ts';
+import type { Checked } from './checked.ts';
 
 /** The state folder: there and ours alone, or possible to make. */
 export async function checkState({ config, place }: Checked): Promise<Observation[]> {
@@ -27,7 +27,8 @@ export async function checkState({ config, place }: Checked): Promise<Observatio
   return [warning('state', message, { ...at, remedy: `chmod 700 ${name}` })];
 }
 
-async function existingAncestor(folder: string): Promise<string> {
+/** The nearest folder above a path, or the path itself, that exists. */
+export async function existingAncestor(folder: string): Promise<string> {
   const above = dirname(folder);
   const there = await stat(folder).then(
     () => true,
@@ -36,9 +37,10 @@ async function existingAncestor(folder: string): Promise<string> {
   return there || above === folder ? folder : existingAncestor(above);
 }
 
-async function writable(folder: string): Promise<boolean> {
-  return access(folder, constants.W_OK | constants.X_OK).then(
-    () => true,
+/** Whether this is a folder in which files can be made. */
+export async function writable(folder: string): Promise<boolean> {
+  return Promise.all([stat(folder), access(folder, constants.W_OK | constants.X_OK)]).then(
+    ([found]) => found.isDirectory(),
     () => false,
   );
 }

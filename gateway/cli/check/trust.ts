@@ -1,7 +1,7 @@
 import { loadTrust } from '../../../pki/trust.ts';
 import { type Observation, ofThrown, ok, warning } from '../observation.ts';
 import { pathText } from '../place-text.ts';
-import type { Checked } from './key-places.ts';
+import type { Checked } from './checked.ts';
 
 /** The authorities whose certificates are believed. */
 export async function checkTrust({ config, place }: Checked): Promise<Observation[]> {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createAuthority, issueCertificate, type KeyPair } from '../../../pki/issue.ts';
-import { Fault } from '../../../policies/fault.ts';
+import { Fault, systemText } from '../../../policies/fault.ts';
 import { gatewayYaml } from './gateway-yaml.ts';
 import { defaultsYaml, partnerSample } from './policies.ts';
 
@@ -15,12 +15,6 @@ export interface LaidOut {
   readonly remark: string;
 }
 
-export interface Layout {
-  readonly files: readonly LaidOut[];
-  /** The secret of the home link, where this run made it. */
-  readonly secret: string | undefined;
-}
-
 const PRIVATE = 0o600;
 const PUBLIC = 0o644;
 const EXISTS = 'it was there already';
@@ -28,21 +22,19 @@ const EXISTS = 'it was there already';
 /**
  * Lays out a gateway in `dir` for one home domain and its conference domain: configuration, policies, secret, a private
  * authority that can vouch for the home domain only, and a certificate. What exists stays as it is.
+ * Rejects with Fault `wrong-use` where it cannot be written there.
  */
-export async function layOut(dir: string, domain: string): Promise<Layout> {
-  for (const folder of ['pki', 'state']) await mkdir(join(dir, folder), { recursive: true, mode: 0o700 });
-  await mkdir(join(dir, 'policies'), { recursive: true });
+export async function layOut(dir: string, domain: string): Promise<LaidOut[]> {
+  for (const folder of ['pki', 'state']) await makeFolder(join(dir, folder), 0o700);
+  await makeFolder(join(dir, 'policies'));
   const put = (path: string, content: string, mode = PUBLIC) => create(dir, path, content, mode);
-  const secret = randomBytes(32).toString('base64url');
-  const secretFile = await put('state/home-secret', `${secret}\n`, PRIVATE);
-  const files = [
+  return [
     await put('gateway.yaml', gatewayYaml(domain)),
     await put('policies/defaults.yaml', defaultsYaml),
     await put('policies/partner.example.yaml.sample', partnerSample(domain)),
-    secretFile,
+    await put('state/home-secret', `${randomBytes(32).toString('base64url')}\n`, PRIVATE),
     ...(await layOutCertificates(dir, domain)),
   ];
-  return { files, secret: secretFile.isNew ? secret : undefined };
 }
 
 async function layOutCertificates(dir: string, domain: string): Promise<LaidOut[]> {
@@ -89,16 +81,26 @@ async function readAuthority(file: string): Promise<string> {
   });
 }
 
+async function makeFolder(folder: string, mode?: number): Promise<void> {
+  await mkdir(folder, { recursive: true, mode }).catch((thrown: unknown) => {
+    throw unwritable(folder, thrown);
+  });
+}
+
+function unwritable(path: string, cause: unknown): Fault {
+  const remedy = 'Give another folder, or let this user write there.';
+  return new Fault('wrong-use', `${path} cannot be written: ${systemText(cause)}`, { remedy, cause });
+}
+
 /** Writes a file that does not exist yet. */
 async function create(dir: string, path: string, content: string, mode: number): Promise<LaidOut> {
   const file = join(dir, path);
   try {
-    await mkdir(dirname(file), { recursive: true });
     await writeFile(file, content, { flag: 'wx', mode });
     return { path, isNew: true, remark: '' };
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return { path, isNew: false, remark: EXISTS };
-    throw thrown;
+    throw unwritable(file, thrown);
   }
 }
 

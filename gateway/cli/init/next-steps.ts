@@ -1,13 +1,13 @@
 export interface NextSteps {
   readonly domain: string;
-  /** Of the home link; undefined where it was there before. */
-  readonly secret: string | undefined;
   /** The gateway's folder, as a person in this folder writes it. */
   readonly folder: string;
+  /** How this program is called, e.g. `drawbridge`. */
+  readonly command: string;
 }
 
 /** What remains to be done by hand after `init`. */
-export function nextSteps({ domain, secret, folder }: NextSteps): string {
+export function nextSteps({ domain, folder, command }: NextSteps): string {
   const at = (path: string) => (folder === '.' ? path : `${folder}/${path}`);
   const config = folder === '.' ? '' : ` -c ${at('gateway.yaml')}`;
   return `
@@ -19,10 +19,11 @@ Next:
 2. Let the local server hand this partner's traffic to the gateway. For Prosody:
      component_ports = { 5347 }
      s2s_ports = { }                      -- port 5269 is the gateway's now
-     Component "fabrikam.example"         -- one for each partner domain
-       component_secret = "${secret ?? `…the text of ${at('state/home-secret')}…`}"
+     Component "fabrikam.example"         -- one for each of the partner's \`domains\`
+       component_secret = "…"             -- the text of ${at('state/home-secret')}
        component_conflict_resolve = "kick_old"
        modules_disabled = { "s2s" }       -- else Prosody relays this traffic itself
+     Component "conference.fabrikam.example"   -- the partner's chat rooms: the same four lines
 
 3. Let partners find the gateway, in the DNS of ${domain}:
      _xmpp-server._tcp.${domain}.   SRV 0 5 5269 <name of the gateway>.
@@ -33,6 +34,6 @@ Next:
    authority under \`tls.certificates\`. A partner's private CA goes under \`tls.trust\`.
 
 5. Look at what is missing, and start:
-     drawbridge check${config}
-     drawbridge run${config}`;
+     ${command} check${config}
+     ${command} run${config}`;
 }

@@ -26,7 +26,7 @@ export function partnerSample(domain: string): string {
 # Then: drawbridge policy lint
 
 partner: fabrikam.example
-domains: [fabrikam.example]     # "*.fabrikam.example" adds every domain below it
+domains: [fabrikam.example, conference.fabrikam.example]  # "*.fabrikam.example" means every domain below it
 speaks: xmpp
 
 # Without its own certificate a partner can only be proven by dialback:
