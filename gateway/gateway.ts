@@ -34,7 +34,10 @@ export interface ReadyLine {
 
 export interface Gateway {
   readonly ready: ReadyLine;
-  /** Reads policies and certificates again, and opens the log file anew. What is wrong is logged, and what was in force stays. */
+  /**
+   * Reads policies and certificates again: what is wrong is logged, and what was in force stays. Then opens the log
+   * file anew; rejects with Fault `config-invalid` where that fails.
+   */
   reload(): Promise<void>;
   /** Stops accepting, flushes, closes. */
   close(): Promise<void>;

@@ -187,8 +187,8 @@ describe('a log file', () => {
   });
 
   it('that cannot be opened is a fault of the configuration', async () => {
-    await writeFile(join(dir, 'taken'), '');
-    for (const file of [dir, join(dir, 'taken', 'log')]) {
+    await writeFile(join(folder, 'taken'), '');
+    for (const file of [folder, join(folder, 'taken', 'log')]) {
       expect(() => new JournalLog({ level: 'info', file, now: () => 0 })).toThrow(
         expect.objectContaining({ code: 'config-invalid', remedy: expect.stringContaining('name a file') }),
       );
@@ -196,7 +196,7 @@ describe('a log file', () => {
   });
 
   it('goes on into the old file where the new one cannot be opened, and turns to it once it can', async () => {
-    const file = join(dir, 'drawbridge.log');
+    const file = join(folder, 'drawbridge.log');
     const journal = new JournalLog({ level: 'info', file, now: () => 0 });
     await rename(file, `${file}.1`);
     await mkdir(file);

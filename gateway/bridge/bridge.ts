@@ -116,6 +116,10 @@ export class Bridge implements EdgeHost, HomeHost {
     this.#trust.release(domain);
   }
 
+  samePartner(one: string, other: string): boolean {
+    return this.#policies.partnerOf(one) === this.#policies.partnerOf(other);
+  }
+
   inbound(partnerDomain: string, homeDomain: string, stanza: Stanza): boolean {
     return this.#cross('inbound', partnerDomain, homeDomain, stanza);
   }

@@ -36,6 +36,8 @@ export interface EdgeHost {
   /** Takes one of the partner's simultaneous streams; insufficient where its policy allows no more. */
   admitStream(domain: string): TrustVerdict;
   releaseStream(domain: string): void;
+  /** Whether one policy speaks of both domains: then a stream that proves both is one stream of that partner. */
+  samePartner(one: string, other: string): boolean;
   /** A stanza from a proven partner. */
   inbound(partnerDomain: string, homeDomain: string, stanza: Stanza): boolean;
   /** An outbound stanza that will not be delivered. */

@@ -259,7 +259,7 @@ describe('The home over component links', () => {
     await middle.ids(1);
     peer.write(stanza('2'));
     // A round trip over another link: what was written before has arrived.
-    component.expect(['other.example']);
+    component.expect([partner, 'other.example']);
     await linked();
     await journal.seen({ event: 'home-linked', partner: 'other.example' });
     expect(middle.outgoing).toHaveLength(1);
@@ -267,6 +267,21 @@ describe('The home over component links', () => {
     component.room('other.example');
     component.room(partner);
     expect(await middle.ids(2)).toEqual(['1', '2']);
+  });
+
+  it('lets go of the link of a partner that is none any more, and keeps one that was asked for on demand and then named', async () => {
+    const component = start();
+    const peer = await linked();
+    await journal.seen({ event: 'home-linked' });
+    component.deliver('rooms.p.example', message('r@rooms.p.example', `v@${home}`, '1'));
+    const onDemand = await linked();
+    await journal.seen({ event: 'home-linked', partner: 'rooms.p.example' });
+    component.expect(['rooms.p.example']);
+    expect([...component.links.keys()]).toEqual(['rooms.p.example']);
+    expect(await peer.read(/<\/stream:stream>/)).toBeDefined();
+    onDemand.cut();
+    // It comes back without a stanza to carry.
+    await linked();
   });
 
   it('bounces what waits too long for the home server, and what finds no room', async () => {

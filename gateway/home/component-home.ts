@@ -24,7 +24,7 @@ export interface ComponentHomeParts {
 interface Link {
   readonly path: OutboundPath;
   /** Whether a policy names the domain itself, so that its link is always kept up. */
-  readonly named: boolean;
+  named: boolean;
   stream: ComponentStream | undefined;
   up: boolean;
 }
@@ -60,9 +60,24 @@ export class ComponentHome implements Home {
     this.expect(this.#parts.options.domains);
   }
 
-  /** Opens links for partner domains that have none yet: at the start, and when policies change. */
+  /**
+   * Keeps links for these partner domains, and no longer for others: at the start, and when policies change. What waits
+   * for a domain that is no partner's any more comes back to its senders.
+   */
   expect(domains: readonly string[]): void {
-    for (const domain of domains) this.#link(domain, true)?.path.start();
+    const named = new Set(domains);
+    for (const [domain, link] of this.#links) {
+      if (!link.named || named.has(domain)) continue;
+      this.#links.delete(domain);
+      link.path.close('no-partner');
+      link.stream?.close(new Fault('no-partner', 'No policy names this domain any more.'));
+    }
+    for (const domain of named) {
+      const link = this.#link(domain, true);
+      if (link === undefined) continue;
+      link.named = true;
+      link.path.persist(true);
+    }
   }
 
   /** Which links stand, by partner domain; for metrics. */

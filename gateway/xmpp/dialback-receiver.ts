@@ -47,7 +47,6 @@ const errorFor: Partial<Record<ReasonCode, string>> = {
   'dns-not-found': 'remote-server-not-found',
   'dns-service-refused': 'remote-server-not-found',
   'connections-full': 'resource-constraint',
-  'no-partner': 'policy-violation',
   'dialback-unreachable': 'remote-server-timeout',
   'stream-timeout': 'remote-server-timeout',
 };
@@ -120,9 +119,8 @@ export class DialbackReceiver {
     }
     const prospect = host.trust(partner, [certificate, prospectiveDialback(partner)]);
     if (!prospect.sufficient) {
-      const reason = prospect.reason === 'no-partner' || certificate.holds ? prospect.reason : certificate.reason;
-      const condition = reason === 'no-partner' ? 'policy-violation' : 'not-authorized';
-      refuse(reason, condition, certificate.detail, prospect.place);
+      const vain = prospect.reason !== 'trust-insufficient' || certificate.holds;
+      refuse(vain ? prospect.reason : certificate.reason, 'not-authorized', certificate.detail, prospect.place);
       return;
     }
     const pair = `${home} ${partner}`;

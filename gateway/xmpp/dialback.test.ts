@@ -259,7 +259,7 @@ describe('Dialback', () => {
         'item-not-found',
         'domain-not-home',
       ],
-      ['a partner we do not have', ['p.example', home], [], 'policy-violation', 'no-partner'],
+      ['a partner we do not have', ['p.example', home], [], 'not-authorized', 'no-partner'],
       [
         'a partner who must show a certificate',
         ['p.example', home],

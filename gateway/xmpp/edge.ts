@@ -94,7 +94,7 @@ export class XmppEdge implements Edge {
 
   /** New certificates or anchors: they hold from the next handshake on; streams that stand are left alone. */
   credentialsChanged(): void {
-    this.#pool.forgetSessions();
+    this.#pool.renew();
   }
 
   /** Streams and queued stanzas, for metrics. */
@@ -110,6 +110,7 @@ export class XmppEdge implements Edge {
   /** Policies have changed: streams whose evidence no longer suffices are closed, the others are left alone. */
   reconsider(): void {
     const { host } = this.#parts.context;
+    this.#pool.renew();
     for (const stream of [...this.#incoming, ...this.#pool.streams]) {
       const verdicts = [...stream.proven].map(([domain, evidence]) => host.trust(domain, evidence));
       const lost = verdicts.find(({ sufficient }) => !sufficient);

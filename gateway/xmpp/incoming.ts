@@ -45,6 +45,8 @@ export class IncomingStream {
   readonly xml: XmlStream;
   /** What the peer has proven on it. */
   readonly proven: ProvenDomains;
+  /** Domains by which the stream counts towards its partners' limits. */
+  readonly #admitted: string[] = [];
   readonly address: string;
   id = newStreamId();
   /** The home domain the stream was opened to, '' until the header is read. */
@@ -174,14 +176,10 @@ export class IncomingStream {
     if (host.trust(this.claimed, [certificate]).sufficient) return [offer.external, offer.dialback, ...bidi, ...always];
     const verdict = host.trust(this.claimed, [certificate, prospectiveDialback(this.claimed)]);
     if (verdict.sufficient) return [offer.dialback, ...bidi, ...always];
-    const reason = verdict.reason === 'no-partner' || certificate.holds ? verdict.reason : certificate.reason;
-    throw new StreamFault(
-      reason === 'no-partner' ? 'policy-violation' : 'not-authorized',
-      reason,
-      reason === 'no-partner' ? undefined : certificate.detail,
-      '',
-      verdict.place,
-    );
+    const reason = verdict.reason !== 'trust-insufficient' || certificate.holds ? verdict.reason : certificate.reason;
+    // One condition for strangers and for partners that prove too little: whose partners we are is nobody's business.
+    const detail = reason === certificate.reason ? certificate.detail : undefined;
+    throw new StreamFault('not-authorized', reason, detail, '', verdict.place);
   }
 
   #element(element: ScannedElement): void {
@@ -260,12 +258,7 @@ export class IncomingStream {
   #prove(home: string, partner: string, evidence: readonly Evidence[]): boolean {
     if (!this.proven.has(partner)) {
       if (this.proven.size >= PROVEN_DOMAINS) return false;
-      const { sufficient, reason, place } = this.#context.host.admitStream(partner);
-      if (!sufficient) {
-        const fault = new StreamFault('resource-constraint', reason, undefined, '', place);
-        if (this.proven.size === 0) this.xml.fail(fault);
-        return false;
-      }
+      if (!this.#admit(partner)) return false;
       this.proven.add(partner, evidence);
     }
     clearTimeout(this.#deadline);
@@ -277,6 +270,18 @@ export class IncomingStream {
       ...this.proven.facts(evidence),
     });
     return true;
+  }
+
+  /** Counts the stream, once for each partner that it proves a domain of. */
+  #admit(partner: string): boolean {
+    const { host } = this.#context;
+    if (this.#admitted.some((domain) => host.samePartner(domain, partner))) return true;
+    const { sufficient, reason, place } = host.admitStream(partner);
+    if (sufficient) this.#admitted.push(partner);
+    else if (this.proven.size === 0) {
+      this.xml.fail(new StreamFault('resource-constraint', reason, undefined, '', place));
+    }
+    return sufficient;
   }
 
   /** The peer knows that it is proven: only now may stanzas of ours follow (XEP-0288 §3). */
@@ -293,7 +298,7 @@ export class IncomingStream {
   #closed(fault: Fault | undefined): void {
     clearTimeout(this.#deadline);
     this.#dialback.close();
-    for (const [partner] of this.proven) this.#context.host.releaseStream(partner);
+    for (const partner of this.#admitted) this.#context.host.releaseStream(partner);
     const why = this.#shakingHands ? new Fault('tls-failed', fault?.message) : fault;
     this.#outlet.ended((left) => this.#owner.closed(this, why, left));
   }

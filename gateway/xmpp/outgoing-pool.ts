@@ -39,6 +39,9 @@ const VERIFYING = 64;
 /** Of them, for one domain: the questions about one whose server does not answer leave room for the others. */
 const VERIFYING_EACH = 8;
 
+/** How lately a peer must have been heard to be asked on a stream that stands, and how long its answer may take, ms. */
+const HEARD_MS = 5_000;
+
 /** All streams that we open: finds, shares and replaces them under the ordered paths of each pair of domains. */
 export class OutgoingPool {
   readonly #context: EdgeContext;
@@ -105,10 +108,14 @@ export class OutgoingPool {
 
   /** Asks the authoritative server of a domain about a dialback key (XEP-0220 §2.1.2), never on the stream it came on. */
   async verify(home: string, partner: string, streamId: string, key: string): Promise<DialbackOutcome> {
+    // Only a stream whose peer is heard: after a crash without a word the old one stands for minutes, and answers nothing.
+    const heardSince = Date.now() - HEARD_MS;
     const standing = [...this.#streams].find(
-      (stream) => stream.partner === partner && stream.purpose === 'traffic' && stream.open,
+      ({ partner: of, purpose, open, xml }) =>
+        of === partner && purpose === 'traffic' && open && xml.lastRead > heardSince,
     );
-    if (standing) return standing.verify(home, streamId, key);
+    const answer = await standing?.verify(home, streamId, key, HEARD_MS);
+    if (answer !== undefined && answer !== 'dialback-unreachable') return answer;
     const here = this.#verifying.filter((domain) => domain === partner).length;
     if (this.#verifying.length >= VERIFYING || here >= VERIFYING_EACH) return 'connections-full';
     this.#verifying.push(partner);
@@ -124,9 +131,10 @@ export class OutgoingPool {
     }
   }
 
-  /** Forgets TLS sessions: certificates or trust have changed. */
-  forgetSessions(): void {
+  /** Certificates, trust or policies have changed: TLS sessions are made anew, and what failed may be tried again. */
+  renew(): void {
     this.#sessions.clear();
+    for (const path of this.#paths.values()) path.forgive();
   }
 
   /** Drops paths that nobody uses. */
@@ -230,6 +238,7 @@ export class OutgoingPool {
   async #reaches(stream: OutgoingStream, partner: string): Promise<boolean> {
     if (stream.partner === partner) return true;
     const { host } = this.#context;
+    if (!stream.proven.mayProve(partner)) return false;
     const certificate = stream.proven.certificateFor(partner);
     if (!certificate.holds || !host.trust(partner, [certificate, prospectiveDialback(partner)]).sufficient)
       return false;

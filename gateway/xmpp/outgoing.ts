@@ -210,7 +210,7 @@ export class OutgoingStream {
     const evidence = [certificate, dialbackEvidence(domain, 'valid', 'DNS named this server.')];
     const verdict = host.trust(domain, evidence);
     if (verdict.sufficient) return evidence;
-    const reason = certificate.holds || verdict.reason === 'no-partner' ? verdict.reason : certificate.reason;
+    const reason = certificate.holds || verdict.reason !== 'trust-insufficient' ? verdict.reason : certificate.reason;
     throw new Fault(reason, certificate.detail, { place: verdict.place });
   }
 
@@ -261,8 +261,13 @@ export class OutgoingStream {
   }
 
   /** Asks the authoritative server about a key it should have made, XEP-0220 §2.1.3. */
-  verify(home: string, streamId: string, key: string): ReturnType<DialbackInitiator['verify']> {
-    return this.#dialback.verify(home, this.partner, streamId, key, this.#context.options.authTimeoutMs);
+  verify(
+    home: string,
+    streamId: string,
+    key: string,
+    limitMs = this.#context.options.authTimeoutMs,
+  ): ReturnType<DialbackInitiator['verify']> {
+    return this.#dialback.verify(home, this.partner, streamId, key, limitMs);
   }
 
   send(stanza: Stanza): void {

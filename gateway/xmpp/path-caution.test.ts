@@ -65,7 +65,7 @@ describe('A path whose links break over one stanza', () => {
   };
 
   it('sends one by one until it is found, bounces it alone, and goes on as before', async () => {
-    path.start();
+    path.persist(true);
     await vi.advanceTimersByTimeAsync(0);
     const around = ['a', 'b', 'poison', 'c', 'd'];
     for (const id of around) path.send(message('u@p.example', 'v@h.example', id));

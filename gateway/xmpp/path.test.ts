@@ -206,16 +206,25 @@ describe('An outbound path', () => {
     'certificate-wrong-name',
     'dialback-invalid',
     'tls-unavailable',
-  ] as const)('bounces all at once over %s, and tries again for the next stanza', async (code) => {
+  ] as const)('bounces all at once over %s, and what comes until it may be worth another try', async (code) => {
     const { path, asked, bounced, retries, send, fail } = pathOf();
     send('1', '2');
     await fail(code);
     expect(bounced).toEqual([`1: ${code}`, `2: ${code}`]);
     expect(retries).toEqual([undefined]);
-    expect(path.idle).toBe(true);
     expect(vi.getTimerCount()).toBe(0);
     send('3');
+    expect(asked).toHaveLength(1);
+    expect(bounced.at(-1)).toBe(`3: ${code}`);
+    expect(path.idle).toBe(false);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(path.idle).toBe(true);
+    send('4');
     expect(asked).toHaveLength(2);
+    await fail(code);
+    path.forgive();
+    send('5');
+    expect(asked).toHaveLength(3);
   });
 
   it.each([
@@ -343,12 +352,12 @@ describe('An outbound path', () => {
 
   it('seeks no stream for nothing, unless it is to be kept', async () => {
     const idle = pathOf();
-    idle.path.start();
+    idle.path.persist(false);
     expect(idle.asked).toHaveLength(0);
     expect(idle.path.idle).toBe(true);
 
     const kept = pathOf({ persistent: true });
-    kept.path.start();
+    kept.path.persist(true);
     const carrier = new FakeCarrier();
     await kept.give(carrier);
     expect(kept.path.idle).toBe(false);

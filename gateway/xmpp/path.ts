@@ -90,17 +90,24 @@ export class OutboundPath {
   #expiry: NodeJS.Timeout | undefined;
   #starved = false;
   #waning = false;
+  /** Why nothing is sent for a while: a failure that another try at once would only repeat. */
+  #refusal: { readonly code: ReasonCode; readonly until: number } | undefined;
+  #persistent: boolean;
   #closed = false;
+  #closedFor: ReasonCode = 'shutting-down';
 
   constructor(home: string, partner: string, owner: PathOwner, limits: PathLimits) {
     this.home = home;
     this.partner = partner;
     this.#owner = owner;
     this.#limits = limits;
+    this.#persistent = limits.persistent === true;
   }
 
+  /** Whether it may be forgotten. While it refuses it may not: what it learnt would be learnt again at once. */
   get idle(): boolean {
-    return this.#queue.length === 0 && !this.#seeking && this.#retry === undefined && this.#carrier === undefined;
+    const waits = this.#seeking || this.#retry !== undefined || this.#refuses !== undefined;
+    return this.#queue.length === 0 && !waits && this.#carrier === undefined;
   }
 
   get queued(): number {
@@ -112,20 +119,32 @@ export class OutboundPath {
     return this.#queue.length >= this.#limits.stanzas || this.#queue.bytes >= this.#limits.bytes;
   }
 
-  /** Seeks a stream without waiting for a stanza, where there is none. */
-  start(): void {
+  /** Keeps a stream from now on, also while there is nothing to send; or does so no longer. */
+  persist(persistent: boolean): void {
+    this.#persistent = persistent;
     this.#seek();
+  }
+
+  /** Tries again without waiting: what stood in the way may have been mended. */
+  forgive(): void {
+    this.#refusal = undefined;
+    this.#failures = 0;
   }
 
   /** False where the queue is filling up: bring no more until `room`. Past its bounds a stanza comes back. */
   send(stanza: Stanza): boolean {
     if (this.#closed) {
-      this.#owner.undeliverable(stanza, 'shutting-down');
+      this.#owner.undeliverable(stanza, this.#closedFor);
       return true;
     }
     const carrier = this.#carrier;
     if (carrier !== undefined && this.#queue.length === 0 && this.#takes(carrier)) {
       carrier.send(stanza);
+      return true;
+    }
+    const refusal = this.#refuses;
+    if (refusal !== undefined && carrier === undefined) {
+      this.#owner.undeliverable(stanza, refusal);
       return true;
     }
     if (this.#queue.length >= this.#limits.stanzas || this.#queue.bytes + stanza.bytes.length > this.#limits.bytes) {
@@ -165,11 +184,12 @@ export class OutboundPath {
     const alone = this.#cautious > 0 && unconfirmed.length === 1;
     const poison = this.#queue.restore(unconfirmed, Date.now() + this.#limits.waitMs, alone);
     if (poison) this.#owner.undeliverable(poison, 'stream-error');
+    if (!this.#below(HIGH_MARK)) this.#starved = true;
     if (this.#queue.suspicious && carrier.unconfirmed !== undefined) this.#cautious = unconfirmed.length + 1;
     const inUse = this.#carrier === carrier;
     if (inUse) this.#carrier = undefined;
     if (inUse && Date.now() - this.#attachedAt > STEADY_MS) this.#failures = 0;
-    if (this.#closed) this.#bounce('shutting-down');
+    if (this.#closed) this.#bounce(this.#closedFor);
     else if (this.#wanted) {
       this.#watchExpiry();
       if (inUse) this.#seekLater(this.#waning ? 0 : backoffMs(this.#failures++, this.#owner.random()));
@@ -189,12 +209,13 @@ export class OutboundPath {
   }
 
   /** Takes nothing more; what waits comes back to its senders. */
-  close(): void {
+  close(reason: ReasonCode = 'shutting-down'): void {
     this.#closed = true;
+    this.#closedFor = reason;
     clearTimeout(this.#retry);
     this.#retry = undefined;
     if (this.#carrier?.open) this.pump();
-    this.#bounce('shutting-down');
+    this.#bounce(reason);
   }
 
   /** Whether less than one `part`-th of the queue is taken, in stanzas and in bytes. */
@@ -202,12 +223,17 @@ export class OutboundPath {
     return this.#queue.length * part < this.#limits.stanzas && this.#queue.bytes * part < this.#limits.bytes;
   }
 
+  get #refuses(): ReasonCode | undefined {
+    if (this.#refusal !== undefined && this.#refusal.until <= Date.now()) this.#refusal = undefined;
+    return this.#refusal?.code;
+  }
+
   #takes(carrier: Carrier): boolean {
     return carrier.open && !carrier.full && !(this.#cautious > 0 && (carrier.unconfirmed ?? 0) > 0);
   }
 
   get #wanted(): boolean {
-    return (this.#queue.length > 0 || this.#limits.persistent === true || this.#waning) && !this.#closed;
+    return (this.#queue.length > 0 || this.#persistent || this.#waning) && !this.#closed;
   }
 
   #seek(): void {
@@ -234,6 +260,7 @@ export class OutboundPath {
     clearTimeout(this.#retry);
     this.#retry = undefined;
     this.#carrier = carrier;
+    this.#refusal = undefined;
     this.#attachedAt = Date.now();
     this.#owner.attached(this, carrier);
     this.pump();
@@ -249,7 +276,8 @@ export class OutboundPath {
       return;
     }
     if (permanent) this.#bounce(codeOf(fault));
-    if (!permanent || this.#limits.persistent) this.#seekLater(wait);
+    if (!permanent || this.#persistent) this.#seekLater(wait);
+    else this.#refusal = { code: codeOf(fault), until: Date.now() + wait };
   }
 
   #seekLater(ms: number): void {

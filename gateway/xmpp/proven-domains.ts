@@ -46,6 +46,12 @@ export class ProvenDomains {
     return this.#proof.evidence(domain, this.tls?.chain ?? []);
   }
 
+  /** Whether the certificate names a domain at all: cheap to ask, before the chain is verified. */
+  mayProve(domain: string): boolean {
+    const leaf = this.tls?.chain[0];
+    return leaf !== undefined && this.#proof.names(leaf, domain);
+  }
+
   /** What the journal is told when a domain is proven. */
   facts(evidence: readonly Evidence[]): JournalFields {
     return {

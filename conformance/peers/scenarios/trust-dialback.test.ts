@@ -101,7 +101,7 @@ describe.runIf(requirePeers('prosody'))('Dialback at the gateway', () => {
       const before = gateway.log.mark();
       const partner = await dialbacks.stream('d.example');
       for (const domain of ['stranger.example', home]) {
-        expect(await partner.claim(domain, home, forged)).toMatch(/type='error'.*<policy-violation /);
+        expect(await partner.claim(domain, home, forged)).toMatch(/type='error'.*<not-authorized /);
         await gateway.logged({ event: 'dialback-refused', reason: 'no-partner', partner: domain }, before);
       }
       expect(world.dns.asked.filter(({ name }) => name.includes('stranger'))).toEqual([]);

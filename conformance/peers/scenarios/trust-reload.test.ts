@@ -93,7 +93,7 @@ describe.runIf(requirePeers('prosody'))('A policy that changes under standing st
       'not-authorized',
       () => federation.gateway.writePolicy(file, open.replace('[certificate]', '{ all: [certificate, dane] }')),
     ],
-    ['is removed with its partner', 'no-partner', 'policy-violation', removePolicy],
+    ['is removed with its partner', 'no-partner', 'not-authorized', removePolicy],
   ] as const)('ends the streams where it %s, and refuses the next', async (_what, reason, condition, change) => {
     const { gateway, partner } = federation;
     const [before, seen] = [gateway.log.mark(), partner.log.mark()];

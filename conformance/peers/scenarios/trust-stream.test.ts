@@ -77,9 +77,9 @@ describe.runIf(requirePeers('prosody'))('A stream that a partner opens', () => {
           : await selfSigned(...domains);
         const before = gateway.log.mark();
         const partner = await secured({ from: 'stranger.example', certificate: theirs });
-        expect(await partner.streamError()).toBe('policy-violation');
+        expect(await partner.streamError()).toBe('not-authorized');
         const line = await gateway.logged({ event: 'stream-refused', reason: 'no-partner' }, before);
-        expect(line).toMatchObject({ partner: 'stranger.example', home, condition: 'policy-violation' });
+        expect(line).toMatchObject({ partner: 'stranger.example', home, condition: 'not-authorized' });
         expect(world.dns.asked.filter(({ name }) => name.includes('stranger'))).toEqual([]);
       },
     );
@@ -87,7 +87,7 @@ describe.runIf(requirePeers('prosody'))('A stream that a partner opens', () => {
     it('is refused a home domain too', async () => {
       const before = gateway.log.mark();
       const theirs = await world.authority.issue({ domains: [home] });
-      expect(await (await secured({ from: home, certificate: theirs })).streamError()).toBe('policy-violation');
+      expect(await (await secured({ from: home, certificate: theirs })).streamError()).toBe('not-authorized');
       await gateway.logged({ event: 'stream-refused', reason: 'no-partner', partner: home }, before);
     });
   });

@@ -26,6 +26,15 @@ export class CertificateProof {
     this.#anchors = anchors;
   }
 
+  /** Whether a leaf (DER) names a domain; false where it cannot be read. */
+  names(leaf: Buffer, domain: string): boolean {
+    try {
+      return namesXmppDomain(identitiesOf(leaf), domain);
+    } catch {
+      return false;
+    }
+  }
+
   /** Judges a peer's chain (DER, leaf first) for a domain. */
   evidence(domain: string, presented: readonly Buffer[]): Evidence {
     const found = (holds: boolean, reason: Evidence['reason'], detail: string, notAfter?: number): Evidence => ({

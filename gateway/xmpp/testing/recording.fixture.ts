@@ -83,6 +83,10 @@ export class RecordingHost implements EdgeHost {
     return { sufficient: true, reason: 'allowed' };
   }
 
+  samePartner(one: string, other: string): boolean {
+    return one === other;
+  }
+
   releaseStream(domain: string): void {
     this.admitted.set(domain, (this.admitted.get(domain) ?? 0) - 1);
     this.watch.changed();
