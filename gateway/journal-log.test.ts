@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { JournalLog } from './journal-log.ts';
 
 /** A journal whose lines are kept, and whose clock stands until it is moved, ms. */
@@ -230,4 +231,14 @@ describe('a log file', () => {
         .map((line) => JSON.parse(line).event),
     ).toEqual(['started', 'stopped']);
   });
+
+  it.runIf(existsSync('/dev/full'))(
+    'goes on without its lines while the disk is full, counts them, and ends',
+    async () => {
+      const journal = new JournalLog({ level: 'info', file: '/dev/full', now: Date.now });
+      journal.note('started', {});
+      await vi.waitFor(() => expect([...journal.counts()].map(({ event }) => event)).toContain('log-failed'));
+      journal.close();
+    },
+  );
 });

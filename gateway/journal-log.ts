@@ -18,6 +18,10 @@ export interface JournalLogOptions {
 const LINES_PER_SECOND = 100;
 /** Lines in all within a second: a peer can name a new domain with every refusal, and each line is written at once. */
 const LINES_IN_ALL = 1_000;
+/** Lines kept while they cannot be written, bytes; beyond they are dropped. */
+const UNWRITTEN = 4 * 1024 * 1024;
+/** What is told at the level of errors: the gateway runs on, with something else than its files say. */
+const LOUD: ReadonlySet<JournalEvent> = new Set(['reload-failed']);
 /** Kinds of lines counted at once; what is beyond is counted by event and reason alone. */
 const KINDS = 1_000;
 /** Longest fact in a line: ids and addresses are the sender's to choose, and may be as long as a stanza. */
@@ -32,13 +36,19 @@ export class JournalLog implements Journal {
   readonly #now: () => number;
   readonly #counts = new Map<string, number>();
   #second = 0;
+  #failing = false;
   /** Lines written in this second, and of each kind the lines written and held back. */
   #written = 0;
   #kinds = new Map<string, { written: number; heldBack: number }>();
 
   /** Throws Fault `config-invalid` where the file cannot be written to. */
   constructor({ level, file, stream, now }: JournalLogOptions) {
-    this.#destination = stream ?? opened(file);
+    this.#destination =
+      stream ??
+      opened(file, () => {
+        this.#failing = true;
+        this.#count('log-failed', 'internal');
+      });
     this.#log = pino({ level, base: null }, this.#destination);
     this.#file = stream === undefined ? file : undefined;
     this.#now = now;
@@ -52,7 +62,8 @@ export class JournalLog implements Journal {
   refuse(event: JournalEvent, reason: ReasonCode, fields: JournalFields): void {
     this.#count(event, reason);
     if (this.#within(`${event} ${reason} ${fields.partner ?? ''}`)) {
-      this.#log.warn({ event, reason, ...clipped(fields) }, reasons[reason].operator);
+      const level = LOUD.has(event) ? 'error' : 'warn';
+      this.#log[level]({ event, reason, ...clipped(fields) }, reasons[reason].operator);
     }
   }
 
@@ -82,7 +93,8 @@ export class JournalLog implements Journal {
 
   close(): void {
     this.#tellSuppressed();
-    this.#destination.flushSync?.();
+    // Lines are written as they come; on a full disk this would wait for room for ever.
+    if (!this.#failing) this.#destination.flushSync?.();
   }
 
   #count(event: string, reason: string | undefined): void {
@@ -119,10 +131,13 @@ export class JournalLog implements Journal {
   }
 }
 
-function opened(file: string | undefined): DestinationStream {
-  if (file === undefined) return destination({ dest: 2, sync: true });
-  requireWritable(file);
-  return destination({ dest: file, append: true, sync: true });
+/** `failed` is called where a line cannot be written: a full disk must not end what the log is about. */
+function opened(file: string | undefined, failed: () => void): DestinationStream {
+  if (file !== undefined) requireWritable(file);
+  const where = file === undefined ? { dest: 2 } : { dest: file, append: true };
+  const stream = destination({ ...where, sync: true, maxLength: UNWRITTEN });
+  stream.on('error', failed);
+  return stream;
 }
 
 /** Tried ahead of the stream, which after an attempt that failed would close its old file twice. */
