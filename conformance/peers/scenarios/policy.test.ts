@@ -298,7 +298,7 @@ describe.runIf(requirePeers('prosody'))('What a partner sees of local users', ()
         const answers = await raw.stream.read(/<iq[^>]*id="end"[^>]*>.*?<\/iq>/s);
         expect(answers).toContain('<service-unavailable');
         expect(answers.match(/<presence[^>]*type="[a-z]+"/g)?.map((text) => /type="([a-z]+)"/.exec(text)?.[1])).toEqual(
-          ['unsubscribed', 'unsubscribed', 'error'],
+          ['unsubscribed', 'unsubscribed'],
         );
         const hidden = { event: 'stanza-refused', reason: 'presence-hidden', direction: 'inbound' };
         expect(await gateway.loggedTimes(4, hidden, mark)).toHaveLength(4);
