@@ -150,6 +150,8 @@ export class DialbackWorld {
     const certificate = await this.issue('s.example');
     const peer = await RawServer.start({ address: world.loopback.address(), certificate, features });
     publishXmpp(world.dns, 's.example', [peer.target]);
+    // What the last test left may have ended in a back-off.
+    await gateway.reload();
     onTestFinished(async () => {
       const [before, open] = [gateway.log.mark(), peer.open];
       publishXmpp(world.dns, 's.example', []);

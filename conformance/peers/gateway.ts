@@ -147,6 +147,13 @@ export class GatewayProcess {
     return JSON.parse(line);
   }
 
+  /** SIGHUP: policies and certificates are read again, and what could not be reached before is tried anew. */
+  async reload(): Promise<void> {
+    const after = this.log.mark();
+    this.#server?.signal('SIGHUP');
+    await this.logged({ event: 'reloaded', what: 'certificates' }, after);
+  }
+
   /** Replaces the certificate on disk and waits until the gateway presents it. */
   async rotateCertificate(certificate: KeyPair): Promise<void> {
     const after = this.log.mark();

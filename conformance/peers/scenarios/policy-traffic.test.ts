@@ -323,6 +323,21 @@ describe.runIf(requirePeers('prosody'))('What a policy lets cross', () => {
       await Promise.all([second.close(), fourth.close()]);
       expect(await gateway.loggedTimes(1, { event: 'stream-refused', partner: raw }, mark)).toHaveLength(1);
     });
+
+    it('counts streams, not the domains that are proven on one', async () => {
+      const { gateway, world } = federation;
+      const raw = 'w.example';
+      await gateway.writePolicy(
+        `${raw}.yaml`,
+        `partner: ${raw}\ndomains: [${raw}, "*.${raw}"]\ntrust: { accept: [certificate] }\nlimits: { connections: 2 }\n`,
+      );
+      const certificate = await world.authority.issue({ domains: [raw, `*.${raw}`] });
+      const proven = () => RawPartner.proven(gateway, { from: raw, to: homeDomain, certificate });
+      const one = await proven();
+      for (let n = 0; n < 30; n++) expect(await one.claim(`d${n}.${raw}`, homeDomain, 'any')).toContain("type='valid'");
+      const two = await proven();
+      await Promise.all([one.close(), two.close()]);
+    });
   });
 
   /** Resolves when the gateway has seen all that this user sent to the other side, and this user what came of it. */

@@ -79,7 +79,7 @@ describe.runIf(requirePeers('prosody'))('A policy that changes under standing st
     const { gateway, partner } = federation;
     const marks = [gateway.log.mark(), partner.log.mark()] as const;
     const line: LogLine & { findings?: string[] } = await gateway.writePolicy(file, text);
-    expect(line).toMatchObject({ event: 'reload-failed', reason: 'policy-invalid', level: 40 });
+    expect(line).toMatchObject({ event: 'reload-failed', reason: 'policy-invalid', level: 50 });
     expect(line.findings).toContainEqual(expect.stringMatching(finding));
     await exchange('under the old policy');
     expectSameStreams(...marks);
