@@ -1,5 +1,5 @@
 import type { PolicySet } from '../policies/set.ts';
-import type { Config } from './config/config.ts';
+import type { ComponentLink, Config } from './config/config.ts';
 import type { ComponentHomeOptions } from './home/component-home.ts';
 import type { ComponentOptions } from './home/component-stream.ts';
 import type { ListenOn } from './xmpp/edge.ts';
@@ -22,9 +22,15 @@ export function partnerDomains(policies: PolicySet): string[] {
   return policies.partners.flatMap(({ exactDomains }) => exactDomains);
 }
 
+/** The link to the home server, of a configuration that has one. */
+export function componentLink({ home }: Config): ComponentLink {
+  if (home.xmpp.link === 'component') return home.xmpp;
+  throw new TypeError('the home is embedded');
+}
+
 /** What every component link has in common. */
 export function linkOptions(config: Config, secret: string): Omit<ComponentOptions, 'domain'> {
-  const { host, port, window } = config.home.xmpp;
+  const { host, port, window } = componentLink(config);
   const { limits, connectTimeout, keepAlive } = config.edges.xmpp;
   return {
     host,
@@ -43,7 +49,7 @@ export function homeOptions(config: Config, secret: string, policies: PolicySet)
   return {
     ...linkOptions(config, secret),
     domains: partnerDomains(policies),
-    queue: { stanzas: queue.stanzas, bytes: queue.bytes, waitMs: config.home.xmpp.wait },
+    queue: { stanzas: queue.stanzas, bytes: queue.bytes, waitMs: componentLink(config).wait },
   };
 }
 

@@ -50,7 +50,7 @@ describe('what is wrong in a file is said with its place and a remedy', () => {
     [
       'an unknown key of a choice',
       'name: x\nchoice: { by: door, handle: h, handel: 1 }',
-      'f.yaml:2:32: error: unknown key `handel`: did you mean `handle`?',
+      'f.yaml:2:32: error: unknown key `handel`: did you mean `handle`? (keys here: handle, by)',
     ],
     ['a missing key', 'mode: open', 'f.yaml:1:1: error: the key `name` is missing (`name`: What it is called.)'],
     ['a missing key within a list', 'name: x\nmany:\n  - size: 1', 'f.yaml:3:5: error: the key `key` is missing'],

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { type Finding, keyPathText } from './finding.ts';
 import { byNearness, nearest } from './nearest.ts';
-import { descriptionAt, keysAt } from './shape.ts';
+import { descriptionAt, keysAt, memberOf } from './shape.ts';
 import type { Source } from './source.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -64,7 +64,7 @@ function explain(issue: Issue, path: Path, context: Context): Finding[] {
 }
 
 function unknownKey(key: string, path: Path, context: Context): Finding {
-  const keys = keysAt(context.schema, path);
+  const keys = keysAt(context.schema, path, context.raw);
   const meant = nearest(key, keys);
   const own = [...path, key];
   return {
@@ -78,7 +78,7 @@ function unknownKey(key: string, path: Path, context: Context): Finding {
 
 function missing(path: Path, context: Context): Finding {
   const key = String(path.at(-1));
-  const meaning = descriptionAt(context.schema, path);
+  const meaning = descriptionAt(context.schema, path, context.raw);
   const remedy = meaning === undefined ? undefined : `\`${key}\`: ${meaning}`;
   return found(`the key \`${key}\` is missing`, path, context, remedy);
 }
@@ -88,7 +88,7 @@ function wrongType(issue: z.core.$ZodIssueInvalidType, path: Path, context: Cont
   const own = issue.message.startsWith('Invalid input')
     ? `expected ${TYPES[issue.expected] ?? issue.expected}`
     : issue.message;
-  return found(`${own}, found ${shown(value, path)}`, path, context, descriptionAt(context.schema, path));
+  return found(`${own}, found ${shown(value, path)}`, path, context, descriptionAt(context.schema, path, context.raw));
 }
 
 function wrongValue(values: readonly string[], path: Path, context: Context): Finding {
@@ -116,7 +116,7 @@ function wrongUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, context: Co
       `${message}, found ${shown(valueAt(context.raw, path), path)}`,
       path,
       context,
-      descriptionAt(context.schema, path),
+      descriptionAt(context.schema, path, context.raw),
     ),
   ];
 }
@@ -140,12 +140,7 @@ function remedyOf(params: Readonly<Record<string, unknown>> | undefined): string
 }
 
 function valueAt(raw: unknown, path: Path): unknown {
-  let value = raw;
-  for (const part of path) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
-    value = (value as Record<PropertyKey, unknown>)[part];
-  }
-  return value;
+  return path.reduce(memberOf, raw);
 }
 
 /** Keys whose values stand in no finding. */

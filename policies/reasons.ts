@@ -103,6 +103,16 @@ export const reasons = {
   'sender-not-proven': reason('not-authorized', 'auth', 403, 'The sender is of a domain not proven on this stream.'),
   'stanza-before-proof': reason('not-authorized', 'auth', 403, 'A stanza arrived before the partner was proven.'),
 
+  // Who a local user is.
+  'authentication-failed': reason('not-authorized', 'auth', 403, 'A local user gave wrong credentials.'),
+  'account-locked': reason('not-authorized', 'auth', 403, 'Too many failed sign-ins: no more for a while.'),
+  'account-exists': reason('conflict', 'cancel', 500, 'There is such a user already.'),
+  'account-unknown': reason('item-not-found', 'cancel', 404, 'There is no such user.'),
+  'account-changed': reason('not-authorized', 'auth', 403, 'The user was removed or has a new password.'),
+  'password-unusable': reason('not-acceptable', 'modify', 500, 'The password cannot be used.'),
+  'session-replaced': reason('conflict', 'cancel', 480, 'Another client of the user took its place.'),
+  'session-ended': reason('recipient-unavailable', 'wait', 480, 'The session of a local client was ended.'),
+
   // What a wire carries.
   'address-malformed': reason('jid-malformed', 'modify', 400, 'An address is missing or malformed.'),
   'domain-not-home': reason('item-not-found', 'cancel', 404, 'The domain is not one of the home domains.'),
@@ -132,6 +142,36 @@ export const reasons = {
   'home-refused': reason('service-unavailable', 'cancel', 503, 'The home server refuses the component link.'),
   'shutting-down': reason('service-unavailable', 'wait', 503, 'The gateway is stopping.'),
 
+  // What the store keeps.
+  'store-failed': reason('resource-constraint', 'wait', 503, 'The store cannot take it, such as with a full disk.'),
+  'store-newer': reason('internal-server-error', 'cancel', 500, 'The store was written by a newer version.'),
+  'store-unusable': reason('internal-server-error', 'cancel', 500, 'The store cannot be opened.'),
+  'store-in-use': reason(
+    'internal-server-error',
+    'cancel',
+    500,
+    'Another process holds the store or the state folder.',
+  ),
+  'delivery-doubtful': reason(
+    'remote-server-timeout',
+    'wait',
+    504,
+    'The connection broke before it was confirmed; it may have arrived.',
+  ),
+
+  // Local users of the embedded home.
+  'user-unknown': reason('service-unavailable', 'cancel', 404, 'There is no such local user.'),
+  'user-absent': reason('service-unavailable', 'cancel', 480, 'The local user is not there to take it.'),
+  'domain-unserved': reason('service-unavailable', 'cancel', 503, 'The embedded home serves nothing at this domain.'),
+  'service-unknown': reason('service-unavailable', 'cancel', 501, 'The embedded home has no such service.'),
+  'item-unknown': reason('item-not-found', 'cancel', 404, 'What is asked for is not there.'),
+  'mailbox-full': reason('service-unavailable', 'cancel', 480, 'As much as may waits for the local user.'),
+  'mailbox-expired': reason('recipient-unavailable', 'wait', 480, 'It waited too long for the local user.'),
+  'roster-full': reason('resource-constraint', 'wait', 503, 'The roster has as many items as it may.'),
+  'roster-invalid': reason('not-acceptable', 'modify', 406, 'A name or group of the roster is empty or too long.'),
+  'vcard-too-big': reason('policy-violation', 'modify', 413, 'The vCard is larger than the limit.'),
+  'not-yours': reason('forbidden', 'auth', 403, 'Only the user itself may do that.'),
+
   // DNS.
   'dns-not-found': reason('remote-server-not-found', 'cancel', 404, 'The name does not exist in DNS.'),
   'dns-timeout': reason('remote-server-timeout', 'wait', 504, 'No DNS server answered in time.'),
@@ -152,6 +192,8 @@ export const reasons = {
   'trust-unusable': reason('internal-server-error', 'cancel', 500, 'A file of trusted certificates cannot be used.'),
   'listen-failed': reason('internal-server-error', 'cancel', 500, 'A listener cannot be opened.'),
   'wrong-use': reason('internal-server-error', 'cancel', 500, 'The command was used wrongly.'),
+  'partner-exists': reason('conflict', 'cancel', 500, 'The domain is a partner, or ours, already.'),
+  'users-elsewhere': reason('not-allowed', 'cancel', 500, 'The local users are those of another server.'),
   internal: reason('internal-server-error', 'cancel', 500, 'The gateway itself failed.'),
 } as const satisfies Record<string, Reason>;
 

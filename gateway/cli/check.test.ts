@@ -311,6 +311,25 @@ describe('DNS', () => {
   });
 });
 
+describe('the embedded home', () => {
+  it('is named, and its listeners are tried', async () => {
+    await using other = await listening(createServer());
+    const component = /xmpp:\n +link: component.*(?:\n {4}.*)*/;
+    const embedded = `xmpp: { link: embedded, listen: ["127.0.0.1:${portOf(other)}"], webSocket: ["127.0.0.1:0"] }`;
+    await sandbox.edit('gateway.yaml', [[component, embedded]]);
+    expect(await check('home')).toEqual(['ok: the gateway serves the local users itself (embedded)']);
+    const listeners = (await check('listeners')).filter((line) => line.includes('clients'));
+    expect(listeners).toEqual(
+      found(
+        `warning: 127.0.0.1:${portOf(other)}, for clients, is in use @gateway.yaml:`,
+        'free for clients over WebSocket',
+      ),
+    );
+    await sandbox.edit('gateway.yaml', [[embedded, 'xmpp: { link: embedded, listen: [] }']]);
+    expect(await check('home')).toEqual(found('warning: the embedded home listens nowhere'));
+  });
+});
+
 describe('the home link', () => {
   const partner = (domain: string) => sandbox.write(`policies/${domain}.yaml`, `partner: ${domain}\n`);
 

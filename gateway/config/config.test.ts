@@ -23,6 +23,7 @@ tls:
 dns: { servers: ["127.0.0.1:53"], dnssec: trust-ad }
 admin: { listen: "127.0.0.1:8480" }
 `;
+const embedded = 'home: { domains: [contoso.example], xmpp: { link: embedded } }';
 const least = `home: { domains: [Contoso.Example], xmpp: { link: component, secret: { file: secrets/home } } }
 edges: { xmpp: {} }
 tls: { certificates: [{ cert: /c.pem, key: /c.key }] }
@@ -101,8 +102,33 @@ it('the least configuration is filled up with defaults', () => {
     xmpp: { host: '127.0.0.1', port: 5347, wait: 30_000, window: 500 },
   });
   expect(config?.dns).toMatchObject({ dnssec: 'trust-ad', trusted: [], timeout: 12_000, servers: expect.any(Array) });
+  expect(config?.store).toEqual({ fsync: 'commit', bytes: 2 * 1024 ** 3 });
+  expect(config?.outbox).toEqual({ keep: true, messages: 10_000, bytes: 64 * 1024 ** 2, age: 3_600_000 });
   expect(config?.log).toEqual({ level: 'info' });
   expect(config?.admin).toBeUndefined();
+});
+
+it('the embedded home needs no more than its name', () => {
+  const { config, findings } = parseConfig(least.replace(/^home.*$/m, embedded), '/etc/drawbridge/gateway.yaml');
+  expect(findings).toEqual([]);
+  expect(config?.home.xmpp).toEqual({
+    link: 'embedded',
+    listen: [{ host: '127.0.0.1', port: 5222 }],
+    webSocket: [],
+    tls: { required: true },
+    limits: {
+      connections: 10_000,
+      perAddress: 1_000,
+      stanzaBytes: 262_144,
+      authTimeout: 30_000,
+      idle: 600_000,
+      resumption: 600_000,
+      lockout: { failures: 10, period: 600_000 },
+      resources: 20,
+      roster: 5_000,
+      offline: { messages: 1_000, bytes: 16_777_216, age: 30 * 86_400_000 },
+    },
+  });
 });
 
 describe('what is wrong is said', () => {
@@ -161,9 +187,29 @@ describe('what is wrong is said', () => {
     ],
     ['no certificate', least.replace(/^tls.*\n/m, ''), 'gateway.yaml:1:1: error: no certificate is named'],
     [
-      'the embedded home',
-      least.replace('link: component, secret: { file: secrets/home }', 'link: embedded, users: 5'),
-      'gateway.yaml:1:51: error: this build has no embedded home yet (use `link: component`',
+      'a key of the other link',
+      least.replace(/^home.*$/m, embedded.replace('embedded', 'embedded, port: 5222')),
+      'gateway.yaml:1:61: error: unknown key `port` (keys here: ',
+    ],
+    [
+      'a session that is to be resumable for ever',
+      least.replace(/^home.*$/m, embedded.replace('embedded', 'embedded, limits: { resumption: 30d }')),
+      'gateway.yaml:1:83: error: `30d` is beyond what is allowed here (choose a duration from 1s to 24h)',
+    ],
+    [
+      'a message that is to wait for ever',
+      `${least}outbox: { age: 8d }`,
+      'gateway.yaml:4:16: error: `8d` is beyond what is allowed here (choose a duration from 1s to 7d)',
+    ],
+    [
+      'a store of no size',
+      `${least}store: { bytes: 0 }`,
+      'gateway.yaml:4:17: error: `0` is short of what is allowed here (choose a size from 1MiB to 1024GiB)',
+    ],
+    [
+      'another way to sync',
+      `${least}store: { fsync: never }`,
+      'gateway.yaml:4:17: error: `never` is not one of: commit, checkpoint',
     ],
     [
       'an unknown link',
@@ -190,6 +236,11 @@ describe('what is wrong is said', () => {
       'streams without TLS',
       least.replace('xmpp: {}', 'xmpp: { tls: { required: false } }'),
       'gateway.yaml:2:25: warning: streams without TLS are accepted',
+    ],
+    [
+      'clients without TLS',
+      least.replace(/^home.*$/m, embedded.replace('embedded', 'embedded, tls: { required: false }')),
+      'gateway.yaml:1:68: warning: clients without TLS are accepted',
     ],
   ])('%s, as a warning', (_what, text, expected) => {
     expect(said(text)).toEqual([expect.stringContaining(expected)]);

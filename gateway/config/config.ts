@@ -39,6 +39,12 @@ export type Config = Frozen<
   }
 >;
 
+/** `home.xmpp` with `link: component`. */
+export type ComponentLink = Extract<Config['home']['xmpp'], { readonly link: 'component' }>;
+
+/** `home.xmpp` with `link: embedded`. */
+export type EmbeddedLink = Extract<Config['home']['xmpp'], { readonly link: 'embedded' }>;
+
 /** Where a key of gateway.yaml stands; where it is not written, its nearest ancestor that is. */
 export type KeyPlaces = (...path: readonly PropertyKey[]) => Place;
 
@@ -115,8 +121,13 @@ function remarks(written: Written, source: Source): Finding[] {
     const message = 'streams without TLS are accepted: anyone on the way can read and change them';
     say('warning', ['edges', 'xmpp', 'tls', 'required'], message, 'set it to true');
   }
+  const local = written.home.xmpp;
+  if (local.link === 'embedded' && !local.tls.required) {
+    const message = 'clients without TLS are accepted: anyone on the way can read and change what they send';
+    say('warning', ['home', 'xmpp', 'tls', 'required'], message, 'set it to true');
+  }
   const secrets = {
-    'home.xmpp.secret': written.home.xmpp.secret,
+    'home.xmpp.secret': local.link === 'component' ? local.secret : undefined,
     'edges.xmpp.dialback.secret': written.edges.xmpp.dialback.secret,
   };
   for (const [path, secret] of Object.entries(secrets)) {

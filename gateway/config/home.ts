@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { domain } from '../../policies/schema/names.ts';
 import { duration } from '../../policies/units.ts';
+import { embeddedHome } from './embedded-home.ts';
 import { host, port } from './endpoint.ts';
 import { secret } from './secret.ts';
 
@@ -9,11 +10,7 @@ const DOMAINS = 1_000;
 
 const component = (base: string) =>
   z.strictObject({
-    link: z
-      .literal('component')
-      .describe(
-        '`component`: the local server takes the partners as XEP-0114 components. `embedded` is refused: not in this build yet.',
-      ),
+    link: z.literal('component').describe('A local XMPP server takes the partners as XEP-0114 components.'),
     host: host.prefault('127.0.0.1').describe('Where the local server accepts components.'),
     port: port.default(5347).describe('Its component port.'),
     secret: secret(base).describe('The secret of the components, the same in the local server.'),
@@ -26,23 +23,16 @@ const component = (base: string) =>
       .describe('Stanzas under way to the home server, per link, that it has not acknowledged.'),
   });
 
-/** Written as the design has it, and refused: this build does not have it yet. */
-const embedded = z.looseObject({ link: z.literal('embedded') }).transform((_written, context): never => {
-  context.addIssue({
-    code: 'custom',
-    path: ['link'],
-    message: 'this build has no embedded home yet',
-    params: { remedy: 'use `link: component` with an XMPP server of your own' },
-  });
-  return z.NEVER;
-});
-
 /** The local side. */
 export const home = (base: string) =>
   z
     .strictObject({
       domains: z.array(domain).min(1).max(DOMAINS).describe('The local domains, chat and conference domains alike.'),
-      xmpp: z.discriminatedUnion('link', [component(base), embedded]).describe('The link to the local XMPP server.'),
+      xmpp: z
+        .discriminatedUnion('link', [component(base), embeddedHome])
+        .describe(
+          'The local XMPP server: the link to one, or the embedded one. `link` says which, and has keys of its own.',
+        ),
       sip: z
         .unknown()
         .refine((written) => written === undefined, {

@@ -73,12 +73,11 @@ function rows(schema: JsonSchema, prefix: string): string[] {
   });
 }
 
-/** The keys inside a value: of a map, of the entries of a list, of the first form of a choice. */
+/** The keys inside a value: of a map, of the entries of a list, of each form of a choice. */
 function below(schema: JsonSchema, path: string): string[] {
   if (schema.properties !== undefined) return rows(schema, `${path}.`);
   if (schema.items?.properties !== undefined) return rows(schema.items, `${path}[].`);
-  const first = schema.oneOf?.[0];
-  return first === undefined ? [] : rows(first, `${path}.`);
+  return (schema.oneOf ?? []).flatMap((form) => rows(form, `${path}.`));
 }
 
 function row(path: string, schema: JsonSchema, required: boolean): string {

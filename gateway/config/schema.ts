@@ -4,6 +4,7 @@ import { duration } from '../../policies/units.ts';
 import { edges } from './edges.ts';
 import { listenAddress, nameServer } from './endpoint.ts';
 import { home } from './home.ts';
+import { outbox, store } from './store.ts';
 
 /** Most certificates and most trust anchors named. */
 const FILES = 1_000;
@@ -83,6 +84,8 @@ export const gatewaySchema = (base: string) =>
       edges: edges(base),
       tls: tls(base),
       dns,
+      store,
+      outbox,
       admin: z
         .strictObject({ listen: listenAddress.describe('Where metrics are served over HTTP; keep it on loopback.') })
         .optional()

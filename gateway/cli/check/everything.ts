@@ -31,7 +31,8 @@ export async function checkEverything(file: string, progress: (what: string) => 
     checkLog(at),
     checkListeners(at),
   ]);
-  progress(`the home link at ${config.home.xmpp.host}:${config.home.xmpp.port}`);
+  const local = config.home.xmpp;
+  progress(local.link === 'component' ? `the home link at ${local.host}:${local.port}` : 'the embedded home');
   const home = checkHomeLink(at, { partners: policies.set?.partners ?? [], running: listeners.inUse });
   return [
     ...configuration,

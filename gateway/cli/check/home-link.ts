@@ -4,6 +4,7 @@ import { endpointText } from '../../../policies/address.ts';
 import { Fault, type Place } from '../../../policies/fault.ts';
 import type { PartnerPolicy } from '../../../policies/partner.ts';
 import { errorReply } from '../../bridge/reply.ts';
+import type { EmbeddedLink } from '../../config/config.ts';
 import { linkOptions } from '../../gateway-options.ts';
 import { ComponentStream } from '../../home/component-stream.ts';
 import { PeerStreamFault } from '../../xmpp/stream-error.ts';
@@ -25,7 +26,9 @@ export interface HomeLinkContext {
 
 /** The link to the local server: its secret, whether it accepts, and a handshake (XEP-0114) for each partner domain. */
 export async function checkHomeLink(at: Checked, { partners, running }: HomeLinkContext): Promise<Observation[]> {
-  const { host, port, secret } = at.config.home.xmpp;
+  const local = at.config.home.xmpp;
+  if (local.link === 'embedded') return embedded(local, at.place('home', 'xmpp'));
+  const { host, port, secret } = local;
   const place = at.place('home', 'xmpp');
   const address = endpointText({ host, port });
   const [phrase, refusal] = await Promise.all([
@@ -46,6 +49,13 @@ export async function checkHomeLink(at: Checked, { partners, running }: HomeLink
   const observations = await inParallel(probed, WIDTH, (domain) => handshake(at, domain, phrase, place));
   const rest = domains.length - probed.length;
   return rest === 0 ? observations : [...observations, ok('home', `${rest} further partner domains were not tried`)];
+}
+
+/** Nothing to link with; whether its addresses are free is found with all other listeners. */
+function embedded({ listen, webSocket }: EmbeddedLink, place: Place): Observation[] {
+  if (listen.length + webSocket.length > 0) return [ok('home', 'the gateway serves the local users itself (embedded)')];
+  const remedy = 'add `listen: ["127.0.0.1:5222"]`';
+  return [warning('home', 'the embedded home listens nowhere, so no local user can sign in', { place, remedy })];
 }
 
 /** Why no connection can be made; undefined where one can. */
@@ -73,6 +83,7 @@ async function handshake({ config }: Checked, domain: string, secret: string, pl
         if (reply !== undefined) stream.send(reply);
         return true;
       },
+      delivered: () => undefined,
       room: () => undefined,
       closed: () => closed.resolve(),
     },

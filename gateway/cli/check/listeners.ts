@@ -22,15 +22,23 @@ interface Listener {
 /** Takes every address for a moment that the gateway is to listen on. */
 export async function checkListeners({ config, place }: Checked): Promise<ListenerCheck> {
   const { listen, directTls } = config.edges.xmpp;
-  const listener = (kind: string, what: string) => (address: ListenAddress, index: number) => ({
+  const local = config.home.xmpp;
+  const listener = (section: string, kind: string, what: string) => (address: ListenAddress, index: number) => ({
     address,
     what,
-    place: place('edges', 'xmpp', kind, index),
+    place: place(section, 'xmpp', kind, index),
   });
   const edge = [
-    ...listen.map(listener('listen', 'streams with STARTTLS')),
-    ...directTls.map(listener('directTls', 'streams with direct TLS')),
+    ...listen.map(listener('edges', 'listen', 'streams with STARTTLS')),
+    ...directTls.map(listener('edges', 'directTls', 'streams with direct TLS')),
   ];
+  const clients =
+    local.link === 'component'
+      ? []
+      : [
+          ...local.listen.map(listener('home', 'listen', 'clients')),
+          ...local.webSocket.map(listener('home', 'webSocket', 'clients over WebSocket')),
+        ];
   const admin: Listener[] =
     config.admin === undefined
       ? []
@@ -38,7 +46,7 @@ export async function checkListeners({ config, place }: Checked): Promise<Listen
   const observations: Observation[] = [...admin.flatMap(exposed), ...nowhere(edge, place('edges', 'xmpp'))];
   const held: { readonly listener: Listener; readonly server: Server }[] = [];
   let inUse = false;
-  for (const one of [...edge, ...admin]) {
+  for (const one of [...edge, ...clients, ...admin]) {
     const server = createServer();
     const problem = await problemOf(server, one.address);
     if (problem === undefined) held.push({ listener: one, server });
