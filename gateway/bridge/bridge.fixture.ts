@@ -36,14 +36,14 @@ export class Border {
     const edge: Edge = {
       send: (home, partner, stanza) => {
         this.sent.push({ home, partner, stanza });
-        return !this.edgeFull;
+        return this.edgeFull ? 'enough' : 'more';
       },
       room: (home, partner) => this.relieved.push(`edge ${home} ${partner}`),
     };
     const home: Home = {
       deliver: (partner, stanza) => {
         this.delivered.push({ partner, stanza });
-        return !this.homeFull;
+        return this.homeFull ? 'enough' : 'more';
       },
       room: (partner) => this.relieved.push(`home ${partner}`),
     };

@@ -8,8 +8,11 @@ import type { Crossing, Outcome } from './crossing.ts';
 import { IqLedger } from './iq-ledger.ts';
 import type { Journal } from './journal.ts';
 import { type LimitedFlow, overLimit, PartnerLimits } from './limits.ts';
+import { Outbox, type OutboxLimits } from './outbox.ts';
+import type { OutboxStore } from './outbox-journal.ts';
+import type { Route } from './outbox-queue.ts';
 import { PartnerTrust } from './partner-trust.ts';
-import type { Edge, EdgeHost, Evidence, Home, HomeHost, TrustVerdict } from './ports.ts';
+import type { Edge, EdgeHost, Evidence, Home, HomeHost, Taken, TrustVerdict } from './ports.ts';
 import { PresenceRules } from './presence-rules.ts';
 import { errorReply } from './reply.ts';
 import type { Stanza, StanzaName } from './stanza.ts';
@@ -22,6 +25,8 @@ export interface BridgeOptions {
   readonly journal: Journal;
   /** ms since the epoch. */
   readonly now: () => number;
+  /** Where what must not be lost is kept, and how much of it; without it nothing survives this process. */
+  readonly outbox?: { readonly store: OutboxStore; readonly limits: OutboxLimits } | undefined;
 }
 
 const flows: Readonly<Record<StanzaName, LimitedFlow>> = { message: 'messages', presence: 'presence', iq: 'iq' };
@@ -56,6 +61,8 @@ export class Bridge implements EdgeHost, HomeHost {
   readonly #iqs = new IqLedger();
   readonly #trust: PartnerTrust;
   readonly #presence: PresenceRules;
+  readonly #outbox: Outbox | undefined;
+  readonly #store: OutboxStore | undefined;
   #policies: PolicySet;
   #edge: Edge | undefined;
   #home: Home | undefined;
@@ -71,12 +78,36 @@ export class Bridge implements EdgeHost, HomeHost {
       (text) => this.#addresses.read(text),
       (domain) => this.isHome(domain),
     );
+    const { outbox } = options;
+    this.#store = outbox?.store;
+    this.#outbox =
+      outbox &&
+      new Outbox(outbox.store, outbox.limits, {
+        hand: (route, stanza) => this.#hand(route, stanza),
+        undeliverable: (stanza, reason) => this.undeliverable(stanza, reason),
+        relieved: ({ direction, home, partner }) => {
+          if (direction === 'inbound') this.#relieveHome(partner);
+          else this.#relievePartner(home, partner);
+        },
+        partnerName: (domain) => this.#policies.partnerOf(domain)?.name ?? domain,
+        now: options.now,
+      });
   }
 
   /** Ties the two sides on; nothing crosses before. */
   connect(edge: Edge, home: Home): void {
     this.#edge = edge;
     this.#home = home;
+  }
+
+  /** Hands on what was accepted before the gateway last stopped; to be called once both sides can take it. */
+  start(): void {
+    this.#outbox?.start();
+  }
+
+  /** What the outbox holds, and how old it is, ms; for metrics. */
+  get kept(): { kept: number; oldestMs: number } {
+    return this.#outbox?.load ?? { kept: 0, oldestMs: 0 };
   }
 
   get policies(): PolicySet {
@@ -90,8 +121,9 @@ export class Bridge implements EdgeHost, HomeHost {
     for (const kept of [this.#limits, this.#contacts, this.#iqs]) kept.retain(partners);
     for (const { partner, stanza } of this.#presence.retract(policies)) {
       const home = this.#domainOf(stanza.from);
-      if (home !== undefined) this.#edge?.send(home, partner, stanza);
+      if (home !== undefined) this.#pass({ direction: 'outbound', home, partner }, stanza);
     }
+    this.#outbox?.refuseUnless((domain) => policies.partnerOf(domain) !== undefined);
   }
 
   contacts(partner: string): number {
@@ -134,8 +166,22 @@ export class Bridge implements EdgeHost, HomeHost {
     return this.#refuse('outbound', partnerDomain, home, stanza, refusal('domain-not-home'));
   }
 
+  delivered(stanza: Stanza): void {
+    this.#outbox?.settle(stanza);
+  }
+
+  returned(stanzas: readonly Stanza[]): void {
+    this.#outbox?.returned(stanzas);
+  }
+
+  whenKept(then: () => void): void {
+    if (this.#store === undefined) then();
+    else this.#store.whenKept(then);
+  }
+
   /** Something accepted cannot be delivered: its sender is told, once (RFC 6120 §10.4.3). */
   undeliverable(stanza: Stanza, reason: ReasonCode): void {
+    this.#outbox?.settle(stanza);
     const from = this.#addresses.read(stanza.from);
     const to = this.#addresses.read(stanza.to);
     const direction: Direction = this.isHome(from?.domain ?? '') ? 'outbound' : 'inbound';
@@ -149,20 +195,27 @@ export class Bridge implements EdgeHost, HomeHost {
     this.#answer(direction, partner, home, errorReply(stanza, reason));
   }
 
-  // Whichever side is relieved, either may have been waiting: with stanzas that pass, or with such as are answered.
-
   roomForPartner(home: string, partner: string): void {
-    this.#home?.room(partner);
-    this.#edge?.room(home, partner);
+    if (this.#outbox === undefined) this.#relievePartner(home, partner);
+    else this.#outbox.room({ direction: 'outbound', home, partner });
   }
 
   roomForHome(partner: string): void {
-    this.#home?.room(partner);
-    for (const home of this.#homeDomains) this.#edge?.room(home, partner);
+    if (this.#outbox === undefined) this.#relieveHome(partner);
+    else this.#outbox.room({ direction: 'inbound', home: '', partner });
   }
 
-  /** Leaves no timer. */
+  partnerUnreachable(home: string, partner: string, reason: ReasonCode): void {
+    this.#outbox?.refuse({ direction: 'outbound', home, partner }, reason);
+  }
+
+  homeUnreachable(partner: string, reason: ReasonCode): void {
+    this.#outbox?.refuse({ direction: 'inbound', home: '', partner }, reason);
+  }
+
+  /** Leaves no timer. What the outbox holds is taken up by the next {@link start}. */
   close(): void {
+    this.#outbox?.close();
     this.#limits.close();
   }
 
@@ -191,8 +244,7 @@ export class Bridge implements EdgeHost, HomeHost {
     const outcome = this.#judge(crossing);
     if ('pass' in outcome) {
       this.tally.count(policy.name, direction, stanza.name);
-      if (direction === 'inbound') return this.#home?.deliver(partnerDomain, outcome.pass) ?? true;
-      return this.#edge?.send(homeDomain, partnerDomain, outcome.pass) ?? true;
+      return this.#pass({ direction, home: homeDomain, partner: partnerDomain }, outcome.pass);
     }
     this.#refused(direction, partnerDomain, stanza, outcome.refuse);
     const { answer } = outcome;
@@ -274,8 +326,33 @@ export class Bridge implements EdgeHost, HomeHost {
   /** Sends an answer of ours back to where its cause came from. */
   #answer(direction: Direction, partner: string, home: string, reply: Stanza | undefined): boolean {
     if (reply === undefined) return true;
-    if (direction === 'outbound') return this.#home?.deliver(partner, reply) ?? true;
-    return this.#edge?.send(home, partner, reply) ?? true;
+    return this.#pass({ direction: direction === 'outbound' ? 'inbound' : 'outbound', home, partner }, reply);
+  }
+
+  /** Takes a stanza on its way. What is for no partner of ours, such as an answer to a stranger, is kept nowhere. */
+  #pass(route: Route, stanza: Stanza): boolean {
+    if (this.#outbox === undefined || this.#policies.partnerOf(route.partner) === undefined) {
+      return this.#hand(route, stanza) === 'more';
+    }
+    return this.#outbox.put(route, stanza);
+  }
+
+  #hand({ direction, home, partner }: Route, stanza: Stanza): Taken {
+    const taken =
+      direction === 'inbound' ? this.#home?.deliver(partner, stanza) : this.#edge?.send(home, partner, stanza);
+    return taken ?? 'none';
+  }
+
+  // Whichever side is relieved, either may have been waiting: with stanzas that pass, or with such as are answered.
+
+  #relievePartner(home: string, partner: string): void {
+    this.#home?.room(partner);
+    this.#edge?.room(home, partner);
+  }
+
+  #relieveHome(partner: string): void {
+    this.#home?.room(partner);
+    for (const home of this.#homeDomains) this.#edge?.room(home, partner);
   }
 
   #domainOf(address: string): string | undefined {

@@ -6,6 +6,7 @@ export type JournalEvent =
   | 'stream-proven'
   | 'stream-refused'
   | 'stream-closed'
+  | 'stream-resumed'
   | 'connection-refused'
   | 'partner-unreachable'
   | 'dialback-refused'

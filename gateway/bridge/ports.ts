@@ -7,8 +7,26 @@ import type { Stanza } from './stanza.ts';
  * The seams between the middle and its two sides. What crosses them is plain data: an edge may one day stand in the
  * DMZ and dial in from there.
  *
- * Flow control is the same on every seam: `false` says "taken, but bring no more of this pair until there is room".
+ * Flow control: `false` from the middle says "taken, but bring no more of this pair until there is room".
  */
+
+/**
+ * What became of a stanza that an edge or home was handed: `more` may follow; `enough`, it was taken, but no more until
+ * there is room; `none`, one that is kept was not taken, for nothing leads there now, and `room…` follows when it does.
+ */
+export type Taken = 'more' | 'enough' | 'none';
+
+/** What both sides tell the middle of the stanzas they were handed, and ask before they confirm what they hand in. */
+export interface Keeper {
+  /** The other side has taken it. */
+  delivered(stanza: Stanza): void;
+  /** It will not be delivered. */
+  undeliverable(stanza: Stanza, reason: ReasonCode): void;
+  /** These were taken and certainly not passed on: the middle keeps them, in their order, until there is room. */
+  returned(stanzas: readonly Stanza[]): void;
+  /** Calls `then` when all that was handed in so far is kept: nothing is acknowledged to its sender before. */
+  whenKept(then: () => void): void;
+}
 
 /** What one proof of a partner's identity found. */
 export interface Evidence {
@@ -29,7 +47,7 @@ export interface TrustVerdict {
 }
 
 /** What an edge may ask and tell the middle. */
-export interface EdgeHost {
+export interface EdgeHost extends Keeper {
   isHome(domain: string): boolean;
   /** Whether this evidence suffices for this partner: its policy decides. */
   trust(domain: string, evidence: readonly Evidence[]): TrustVerdict;
@@ -40,34 +58,34 @@ export interface EdgeHost {
   samePartner(one: string, other: string): boolean;
   /** A stanza from a proven partner. */
   inbound(partnerDomain: string, homeDomain: string, stanza: Stanza): boolean;
-  /** An outbound stanza that will not be delivered. */
-  undeliverable(stanza: Stanza, reason: ReasonCode): void;
-  /** The outbound queue of this pair takes stanzas again. */
+  /** The outbound way of this pair takes stanzas again, or has gone. */
   roomForPartner(homeDomain: string, partnerDomain: string): void;
+  /** No way leads to the partner, and soon none will: what is kept for it comes back to its senders. */
+  partnerUnreachable(homeDomain: string, partnerDomain: string, reason: ReasonCode): void;
 }
 
 /** What the middle asks of an edge. */
 export interface Edge {
   /** Queues a stanza for a partner, in order per pair of domains. */
-  send(homeDomain: string, partnerDomain: string, stanza: Stanza): boolean;
+  send(homeDomain: string, partnerDomain: string, stanza: Stanza): Taken;
   /** The inbound streams of this pair may be read again. */
   room(homeDomain: string, partnerDomain: string): void;
 }
 
 /** What a home may tell the middle. */
-export interface HomeHost {
+export interface HomeHost extends Keeper {
   /** A stanza of a local user for a partner. */
   outbound(partnerDomain: string, stanza: Stanza): boolean;
-  /** An inbound stanza that the home server will not take. */
-  undeliverable(stanza: Stanza, reason: ReasonCode): void;
-  /** The queue towards the home server takes stanzas of this partner again. */
+  /** The way to the home server takes stanzas of this partner again, or has gone. */
   roomForHome(partnerDomain: string): void;
+  /** The home server takes nothing of this partner any more: what is kept for it comes back to its senders. */
+  homeUnreachable(partnerDomain: string, reason: ReasonCode): void;
 }
 
 /** What the middle asks of a home. */
 export interface Home {
   /** Queues a stanza for the home server, in order per partner domain. */
-  deliver(partnerDomain: string, stanza: Stanza): boolean;
+  deliver(partnerDomain: string, stanza: Stanza): Taken;
   /** The home's traffic for this partner may be read again. */
   room(partnerDomain: string): void;
 }

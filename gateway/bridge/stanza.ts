@@ -20,4 +20,23 @@ export interface Stanza {
   /** Child elements in all. */
   readonly children: number;
   readonly bytes: Buffer;
+  /** Where the outbox keeps it, absent where nothing does: what must not be lost has one until it is delivered. */
+  readonly kept?: Kept;
+}
+
+/** A place in the outbox: which queue, which of its stanzas, and since when, ms since the epoch. */
+export interface Kept {
+  readonly queue: number;
+  readonly ticket: number;
+  readonly since: number;
+}
+
+/**
+ * Whether a stanza may be sent again after a break that leaves in doubt if it was taken. Presence says the same when it
+ * is said twice, and so does a question that changes nothing; answers and errors cannot come back, so twice is better
+ * than never. All else comes back to its sender: it arrives once or is refused, and never twice.
+ */
+export function mayRepeat({ name, type }: Stanza): boolean {
+  if (name === 'message') return type === 'error';
+  return name === 'presence' || type !== 'set';
 }

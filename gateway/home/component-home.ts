@@ -1,9 +1,10 @@
 import { Fault } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { Journal } from '../bridge/journal.ts';
-import type { Home, HomeHost } from '../bridge/ports.ts';
+import type { Home, HomeHost, Taken } from '../bridge/ports.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import { OutboundPath, type PathLimits } from '../xmpp/path.ts';
+import type { Left } from '../xmpp/receipts.ts';
 import { PeerStreamFault } from '../xmpp/stream-error.ts';
 import { type ComponentOptions, ComponentStream } from './component-stream.ts';
 
@@ -91,13 +92,15 @@ export class ComponentHome implements Home {
     return total;
   }
 
-  deliver(partner: string, stanza: Stanza): boolean {
+  deliver(partner: string, stanza: Stanza): Taken {
     const link = this.#link(partner, false);
     // An error is the last word on what it answers: where the queue has no room, it overtakes rather than be lost.
-    if (link?.path.full && stanza.type === 'error' && link.stream?.overtake(stanza)) return false;
+    const overtakes = stanza.type === 'error' && stanza.kept === undefined && link?.path.full;
+    if (overtakes && link.stream?.overtake(stanza)) return 'enough';
     if (link !== undefined) return link.path.send(stanza);
+    if (this.#closed && stanza.kept !== undefined) return 'none';
     this.#parts.host.undeliverable(stanza, 'home-unavailable');
-    return true;
+    return 'more';
   }
 
   room(partner: string): void {
@@ -145,7 +148,9 @@ export class ComponentHome implements Home {
       {
         carrier: () => this.#connect(domain),
         undeliverable: (stanza, reason) => host.undeliverable(stanza, reason),
+        returned: (stanzas) => host.returned(stanzas),
         room: () => host.roomForHome(domain),
+        refused: (reason) => host.homeUnreachable(domain, reason),
         unreachable: (fault, retryMs) => this.#lost(domain, fault, retryMs),
         attached: () => {
           journal.note('home-linked', { partner: domain, home: options.homeDomain });
@@ -171,7 +176,8 @@ export class ComponentHome implements Home {
           link.path.pump();
           this.#changed?.();
         },
-        closed: (closed, fault, unconfirmed) => this.#ended(link, closed, fault, unconfirmed),
+        delivered: (stanza) => host.delivered(stanza),
+        closed: (closed, fault, left) => this.#ended(link, closed, fault, left),
       },
     );
     link.stream = stream;
@@ -184,13 +190,13 @@ export class ComponentHome implements Home {
     return stream;
   }
 
-  #ended(link: Link, stream: ComponentStream, fault: Fault | undefined, unconfirmed: Stanza[]): void {
+  #ended(link: Link, stream: ComponentStream, fault: Fault | undefined, left: Left): void {
     if (link.up && !this.#closed) this.#lost(link.path.partner, fault, undefined);
     if (link.stream === stream) {
       link.stream = undefined;
       link.up = false;
     }
-    link.path.lost(stream, unconfirmed);
+    link.path.lost(stream, left);
     this.#changed?.();
   }
 

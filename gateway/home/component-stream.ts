@@ -6,6 +6,7 @@ import type { Stanza, StanzaName } from '../bridge/stanza.ts';
 import { Inbox } from '../xmpp/inbox.ts';
 import { ns } from '../xmpp/namespaces.ts';
 import type { Carrier } from '../xmpp/path.ts';
+import type { Left } from '../xmpp/receipts.ts';
 import type { ScannerLimits } from '../xmpp/scanner.ts';
 import type { ScannedElement } from '../xmpp/start-tag.ts';
 import { StreamFault } from '../xmpp/stream-error.ts';
@@ -32,7 +33,9 @@ export interface ComponentOwner {
   /** A stanza of a local user; false where there is no room for more until {@link ComponentStream.resume}. */
   stanza(stanza: Stanza): boolean;
   room(stream: ComponentStream): void;
-  closed(stream: ComponentStream, fault: Fault | undefined, unconfirmed: Stanza[]): void;
+  /** The home server has taken this kept stanza. */
+  delivered(stanza: Stanza): void;
+  closed(stream: ComponentStream, fault: Fault | undefined, left: Left): void;
 }
 
 /** Bounds what a broken link sends again, and the memory that costs. */
@@ -49,8 +52,8 @@ const FENCE = 'drawbridge-fence-';
 
 /**
  * One XEP-0114 link to the local server, for one partner domain. Behind the stanzas it writes stands a fence, a ping
- * that the server answers in turn (XEP-0199): what lies before an answered fence was taken, what does not is sent
- * again on the next link.
+ * that the server answers in turn (XEP-0199): what lies before an answered fence was taken, what does not is in doubt
+ * when the link breaks.
  */
 export class ComponentStream implements Carrier {
   readonly #options: ComponentOptions;
@@ -78,7 +81,8 @@ export class ComponentStream implements Carrier {
         closed: (fault) => this.#closed(fault),
       },
     );
-    this.#window = new Window({ stanzas: options.window, bytes: WINDOW_BYTES, spacingMs: SPACING_MS }, (stanzas) => {
+    const bounds = { stanzas: options.window, bytes: WINDOW_BYTES, spacingMs: SPACING_MS };
+    this.#window = new Window({ ...bounds, delivered: (stanza) => owner.delivered(stanza) }, (stanzas) => {
       for (const { bytes } of stanzas) this.#xml.send(bytes);
       this.#fence();
     });
@@ -210,7 +214,7 @@ export class ComponentStream implements Carrier {
   #closed(fault: Fault | undefined): void {
     this.#inbox.fail(fault ?? new Fault('stream-error', 'The home server closed the link.'));
     clearTimeout(this.#patience);
-    const left = this.#window.close();
-    this.#owner.closed(this, fault, this.#xml.readToEnd ? [] : left);
+    if (this.#xml.readToEnd) this.#window.confirm(this.#window.written);
+    this.#owner.closed(this, fault, this.#window.close());
   }
 }

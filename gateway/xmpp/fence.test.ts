@@ -34,7 +34,9 @@ describe('A fence', () => {
   const ping = async (): Promise<string> =>
     /id='(drawbridge-[^']*)'/.exec(await far.read(/<iq type='get'.*?<\/iq>/))?.[1] ?? '';
   const left = (fence: NonNullable<ReturnType<typeof raise>>, allRead = false): Promise<string[]> =>
-    new Promise((resolve) => fence.close(allRead, (stanzas) => resolve(stanzas.map(({ id }) => id))));
+    new Promise((resolve) =>
+      fence.close(allRead, ({ doubtful, unsent }) => resolve([...doubtful, ...unsent].map(({ id }) => id))),
+    );
 
   beforeEach(async () => {
     ({ near, far } = await connected());
@@ -46,7 +48,7 @@ describe('A fence', () => {
       },
       { header: () => {}, element: () => {}, drain: () => {}, closed: () => {} },
     );
-    fences = new Fences();
+    fences = new Fences(() => {});
     rooms = 0;
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
   });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { wireDomain } from '../../policies/address.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import { ns } from './namespaces.ts';
-import { type Receipts, UNCONFIRMED } from './receipts.ts';
+import { type Left, nothingLeft, type Receipts, UNCONFIRMED } from './receipts.ts';
 import type { ScannedElement } from './start-tag.ts';
 import { Window } from './window.ts';
 import { escapeAttribute } from './xml.ts';
@@ -24,15 +24,22 @@ const ID = 'drawbridge-receipt-';
 
 /** The fences of all streams of an edge: their answers may come on any stream. */
 export class Fences {
+  readonly #delivered: (stanza: Stanza) => void;
   readonly #standing = new Map<string, Fence>();
   readonly #silent = new Map<string, number>();
+
+  /** `delivered` is told of each kept stanza that a peer has taken. */
+  constructor(delivered: (stanza: Stanza) => void) {
+    this.#delivered = delivered;
+  }
 
   /** A fence for a stream to this domain; undefined where it is known to answer none. */
   raise(xml: XmlStream, pair: { home: string; partner: string }, room: () => void): Fence | undefined {
     const spared = this.#silent.get(pair.partner) ?? 0;
     if (spared > Date.now()) return undefined;
     const nonce = randomBytes(12).toString('hex');
-    const fence = new Fence(xml, { ...pair, id: `${ID}${nonce}-` }, room, {
+    const fence = new Fence(xml, { home: pair.home, partner: pair.partner, id: `${ID}${nonce}-` }, room, {
+      delivered: this.#delivered,
       over: () => this.#standing.delete(nonce),
       silent: () => {
         if (this.#silent.size >= SPARED) this.#silent.clear();
@@ -52,6 +59,14 @@ export class Fences {
   }
 }
 
+interface FenceTold {
+  /** The peer has taken this kept stanza. */
+  delivered(stanza: Stanza): void;
+  over(): void;
+  /** The peer answers no fence at all. */
+  silent(): void;
+}
+
 /**
  * Learns what a peer without stream management has taken: behind every batch of stanzas stands a ping (XEP-0199) from
  * domain to domain, which a server answers in turn. On a one-way stream the answer comes on the peer's own.
@@ -60,7 +75,7 @@ export class Fence implements Receipts {
   readonly #xml: XmlStream;
   readonly #ping: { readonly home: string; readonly partner: string; readonly id: string };
   readonly #room: () => void;
-  readonly #told: { over(): void; silent(): void };
+  readonly #told: FenceTold;
   #window: Window | undefined;
   #firstAsked = Number.POSITIVE_INFINITY;
   #proven = false;
@@ -72,17 +87,23 @@ export class Fence implements Receipts {
     xml: XmlStream,
     ping: { readonly home: string; readonly partner: string; readonly id: string },
     room: () => void,
-    told: { over(): void; silent(): void },
+    told: FenceTold,
   ) {
     this.#xml = xml;
     this.#ping = ping;
     this.#room = room;
     this.#told = told;
-    this.#window = new Window({ ...UNCONFIRMED, spacingMs: SPACING_MS }, (stanzas) => this.#write(stanzas));
+    this.#window = new Window({ ...UNCONFIRMED, spacingMs: SPACING_MS, delivered: told.delivered }, (stanzas) =>
+      this.#write(stanzas),
+    );
   }
 
   get full(): boolean {
     return this.#window?.full === true && !this.#impatient;
+  }
+
+  get pending(): number {
+    return this.#window?.pending ?? 0;
   }
 
   send(stanza: Stanza): void {
@@ -95,7 +116,10 @@ export class Fence implements Receipts {
     }
     this.#window?.forget();
     if (this.#window !== undefined) this.#window.add(stanza);
-    else this.#xml.send(stanza.bytes);
+    else {
+      this.#xml.send(stanza.bytes);
+      if (stanza.kept !== undefined) this.#told.delivered(stanza);
+    }
     this.#watch();
   }
 
@@ -120,14 +144,14 @@ export class Fence implements Receipts {
     this.#room();
   }
 
-  close(allRead: boolean, settled: (left: Stanza[]) => void): void {
+  close(allRead: boolean, settled: (left: Left) => void): void {
     clearTimeout(this.#patience);
     if (this.#answersNone) this.#giveUp();
     if (allRead) this.#window?.confirm(this.#window.written);
     const done = (): void => {
       clearTimeout(limit);
       this.#told.over();
-      settled(this.#window?.close() ?? []);
+      settled(this.#window?.close() ?? nothingLeft);
     };
     const limit = this.#window?.underWay ? setTimeout(done, LATE_MS) : undefined;
     if (limit === undefined) done();
@@ -151,6 +175,7 @@ export class Fence implements Receipts {
   /** What lies behind unanswered fences was most likely taken; what waits for its turn is written. */
   #giveUp(): void {
     this.#window?.flush();
+    this.#window?.confirm(this.#window.written);
     this.#window?.close();
     this.#window = undefined;
     this.#told.silent();

@@ -18,6 +18,9 @@ class FakeLink implements Carrier {
   }
 }
 
+/** What is repeated though a break left it in doubt. */
+const presence = (id: string): Stanza => ({ ...message('u@p.example', 'v@h.example', id), name: 'presence' });
+
 describe('A path whose links break over one stanza', () => {
   let link: FakeLink;
   let path: OutboundPath;
@@ -36,6 +39,8 @@ describe('A path whose links break over one stanza', () => {
         },
         undeliverable: ({ id }) => bounced.push(id),
         room: () => {},
+        returned: () => {},
+        refused: () => {},
         unreachable: () => {},
         attached: () => {},
         random: () => 0,
@@ -53,7 +58,7 @@ describe('A path whose links break over one stanza', () => {
     for (let next = link.under[0]; next !== undefined; next = link.under[0]) {
       if (next.id === 'poison') {
         link.open = false;
-        path.lost(link, link.under.splice(0));
+        path.lost(link, { doubtful: link.under.splice(0), unsent: [] });
         await vi.advanceTimersByTimeAsync(60_000);
         return true;
       }
@@ -68,7 +73,7 @@ describe('A path whose links break over one stanza', () => {
     path.persist(true);
     await vi.advanceTimersByTimeAsync(0);
     const around = ['a', 'b', 'poison', 'c', 'd'];
-    for (const id of around) path.send(message('u@p.example', 'v@h.example', id));
+    for (const id of around) path.send(presence(id));
     // Nothing is confirmed before the link breaks: whoever heads what is under way is suspected first.
     for (const time of [1, 2]) {
       expect(
@@ -76,7 +81,7 @@ describe('A path whose links break over one stanza', () => {
         String(time),
       ).toEqual(around);
       link.open = false;
-      path.lost(link, link.under.splice(0));
+      path.lost(link, { doubtful: link.under.splice(0), unsent: [] });
       await vi.advanceTimersByTimeAsync(60_000);
     }
     expect(link.under.map(({ id }) => id)).toEqual(['a']);
@@ -86,8 +91,8 @@ describe('A path whose links break over one stanza', () => {
     expect(times).toBe(2);
     expect(bounced).toEqual(['poison']);
     expect(taken).toEqual(['a', 'b', 'c', 'd']);
-    path.send(message('u@p.example', 'v@h.example', 'e'));
-    path.send(message('u@p.example', 'v@h.example', 'f'));
+    path.send(presence('e'));
+    path.send(presence('f'));
     expect(link.under.map(({ id }) => id)).toEqual(['e', 'f']);
   });
 });

@@ -3,6 +3,7 @@ import { Fault } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import { type Carrier, OutboundPath, type PathLimits } from './path.ts';
+import type { Left } from './receipts.ts';
 import { message, numbers } from './testing/recording.fixture.ts';
 
 const limits: PathLimits = { stanzas: 8, bytes: 100_000, waitMs: 60_000 };
@@ -26,6 +27,8 @@ class FakeCarrier implements Carrier {
 function pathOf(wanted: Partial<PathLimits> = {}) {
   const bounced: string[] = [];
   let rooms = 0;
+  const returned: string[] = [];
+  const refused: string[] = [];
   const retries: (number | undefined)[] = [];
   const attached: Carrier[] = [];
   const asked: PromiseWithResolvers<Carrier>[] = [];
@@ -43,6 +46,8 @@ function pathOf(wanted: Partial<PathLimits> = {}) {
       room: () => {
         rooms++;
       },
+      returned: (stanzas) => returned.push(...stanzas.map(({ id }) => id)),
+      refused: (reason) => refused.push(reason),
       unreachable: (_fault, retryMs) => retries.push(retryMs),
       attached: (_path, carrier) => attached.push(carrier),
       random: () => random,
@@ -53,6 +58,8 @@ function pathOf(wanted: Partial<PathLimits> = {}) {
   return {
     path,
     bounced,
+    returned,
+    refused,
     rooms: () => rooms,
     retries,
     attached,
@@ -74,6 +81,21 @@ function pathOf(wanted: Partial<PathLimits> = {}) {
 
 const stanzas = new Map<string, Stanza>();
 /** The same stanza for the same id. */
+/** What a lost stream certainly did not pass on. */
+function unsent(...ids: string[]): Left {
+  return { doubtful: [], unsent: ids.map(stanzaOf) };
+}
+
+/** What is repeated though a break left it in doubt. */
+function presenceOf(id: string): Stanza {
+  return { ...stanzaOf(id), name: 'presence' };
+}
+
+/** A stanza that the outbox keeps. */
+function keptOf(id: string): Stanza {
+  return { ...stanzaOf(id), kept: { queue: 1, ticket: Number(id), since: 0 } };
+}
+
 function stanzaOf(id: string): Stanza {
   const known = stanzas.get(id) ?? message('u@h.example', 'v@p.example', id);
   stanzas.set(id, known);
@@ -118,7 +140,7 @@ describe('An outbound path', () => {
 
   it('asks for no more from half full on, bounces what passes its bounds, and says when there is room', async () => {
     const { path, bounced, rooms, send, give } = pathOf();
-    expect(send(...numbers(10))).toEqual([true, true, true, ...Array(7).fill(false)]);
+    expect(send(...numbers(10))).toEqual(['more', 'more', 'more', ...Array(7).fill('enough')]);
     expect(bounced).toEqual(['9: queue-full', '10: queue-full']);
     const carrier = new FakeCarrier();
     carrier.room = 6;
@@ -134,8 +156,8 @@ describe('An outbound path', () => {
   it('is bounded in bytes, and asks for more after a stanza that would never fit', () => {
     const one = stanzaOf('1').bytes.length;
     const { path, bounced, rooms, send } = pathOf({ bytes: one * 4 });
-    expect(path.send({ ...stanzaOf('big'), bytes: Buffer.alloc(one * 4 + 1) })).toBe(true);
-    expect(send(...numbers(5))).toEqual([true, false, false, false, false]);
+    expect(path.send({ ...stanzaOf('big'), bytes: Buffer.alloc(one * 4 + 1) })).toBe('more');
+    expect(send(...numbers(5))).toEqual(['more', 'enough', 'enough', 'enough', 'enough']);
     expect(bounced).toEqual(['big: queue-full', '5: queue-full']);
     expect(rooms()).toBe(0);
   });
@@ -144,7 +166,7 @@ describe('An outbound path', () => {
     const { path, bounced, rooms, send } = pathOf({ stanzas: 4 });
     send('1', '2');
     vi.advanceTimersByTime(30_000);
-    expect(send('3')).toEqual([false]);
+    expect(send('3')).toEqual(['enough']);
     vi.advanceTimersByTime(30_000);
     expect(bounced).toEqual(['1: queue-expired', '2: queue-expired']);
     vi.advanceTimersByTime(30_000);
@@ -253,7 +275,7 @@ describe('An outbound path', () => {
     await give(first);
     first.open = false;
     send('5');
-    path.lost(first, numbers(2, 3).map(stanzaOf));
+    path.lost(first, unsent(...numbers(2, 3)));
     send('6');
     await vi.advanceTimersByTimeAsync(250);
     await give(second);
@@ -271,7 +293,7 @@ describe('An outbound path', () => {
     path.pump();
     path.adopt(second);
     expect([asked.length, second.sent]).toEqual([1, []]);
-    path.lost(first, [stanzaOf('1')]);
+    path.lost(first, unsent('1'));
     path.adopt(second);
     expect(second.sent).toEqual(['1', '2']);
   });
@@ -283,7 +305,7 @@ describe('An outbound path', () => {
       const carrier = new FakeCarrier();
       await give(carrier);
       const before = asked.length;
-      path.lost(carrier, carrier.sent.map(stanzaOf));
+      path.lost(carrier, unsent(...carrier.sent));
       await vi.advanceTimersByTimeAsync(wait - 1);
       expect(asked).toHaveLength(before);
       await vi.advanceTimersByTimeAsync(1);
@@ -299,19 +321,20 @@ describe('An outbound path', () => {
     const carrier = new FakeCarrier();
     await give(carrier);
     await vi.advanceTimersByTimeAsync(5_000);
-    path.lost(carrier, [stanzaOf('1')]);
+    path.lost(carrier, unsent('1'));
     await vi.advanceTimersByTimeAsync(250);
     expect(asked).toHaveLength(3);
   });
 
   it('gives up what headed four lost streams', async () => {
-    const { path, bounced, send, give } = pathOf();
-    send('poison', 'good');
+    const { path, bounced, give } = pathOf();
+    const both = ['poison', 'good'].map(presenceOf);
+    for (const stanza of both) path.send(stanza);
     for (let time = 1; time <= 4; time++) {
       const carrier = new FakeCarrier();
       await give(carrier);
       expect(carrier.sent).toEqual(['poison', 'good']);
-      path.lost(carrier, [stanzaOf('poison'), stanzaOf('good')]);
+      path.lost(carrier, { doubtful: both, unsent: [] });
       await vi.advanceTimersByTimeAsync(5_000);
     }
     expect(bounced).toEqual(['poison: stream-error']);
@@ -362,7 +385,7 @@ describe('An outbound path', () => {
     await kept.give(carrier);
     expect(kept.path.idle).toBe(false);
     carrier.open = false;
-    kept.path.lost(carrier, []);
+    kept.path.lost(carrier, unsent());
     await vi.advanceTimersByTimeAsync(250);
     expect(kept.asked).toHaveLength(2);
     await kept.fail('no-partner');
@@ -380,8 +403,8 @@ describe('An outbound path', () => {
     path.close();
     expect(carrier.sent).toEqual(['1', '2']);
     expect(bounced).toEqual(['3: shutting-down']);
-    expect(send('4')).toEqual([true]);
-    path.lost(carrier, [stanzaOf('2')]);
+    expect(send('4')).toEqual(['more']);
+    path.lost(carrier, unsent('2'));
     expect(bounced).toEqual(['3: shutting-down', '4: shutting-down', '2: shutting-down']);
     expect(vi.getTimerCount()).toBe(0);
   });
@@ -399,5 +422,97 @@ describe('An outbound path', () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect(asked).toHaveLength(1);
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('sends nothing twice that a break leaves in doubt, but for what may be repeated', async () => {
+    const { path, bounced, send, give } = pathOf();
+    const [first, second] = [new FakeCarrier(), new FakeCarrier()];
+    send('1');
+    await give(first);
+    path.lost(first, { doubtful: [stanzaOf('1'), presenceOf('2')], unsent: [stanzaOf('3')] });
+    expect(bounced).toEqual(['1: delivery-doubtful']);
+    await vi.advanceTimersByTimeAsync(250);
+    await give(second);
+    expect(second.sent).toEqual(['2', '3']);
+  });
+});
+
+describe('A path, and what is kept elsewhere', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('takes none without a stream, seeks one, and says when it stands', async () => {
+    const { path, asked, rooms, give } = pathOf();
+    expect(path.send(keptOf('1'))).toBe('none');
+    expect([asked.length, path.queued, path.idle]).toEqual([1, 0, false]);
+    const carrier = new FakeCarrier();
+    await give(carrier);
+    expect(rooms()).toBe(1);
+    expect(path.send(keptOf('1'))).toBe('more');
+    expect(carrier.sent).toEqual(['1']);
+    path.close();
+  });
+
+  it('goes on seeking for it where nothing else waits', async () => {
+    const { path, asked, fail } = pathOf();
+    path.send(keptOf('1'));
+    await fail('remote-unreachable');
+    await vi.advanceTimersByTimeAsync(250);
+    expect(asked).toHaveLength(2);
+    path.close();
+  });
+
+  it('says enough as soon as the stream is full, and that there is room when it is not', async () => {
+    const { path, rooms, give } = pathOf();
+    path.send(keptOf('1'));
+    const carrier = new FakeCarrier();
+    carrier.room = 1;
+    await give(carrier);
+    const before = rooms();
+    expect(path.send(keptOf('1'))).toBe('enough');
+    carrier.room = 5;
+    path.pump();
+    expect(rooms()).toBe(before + 1);
+    path.close();
+  });
+
+  it('gives back what a lost stream did not pass on, and lets nobody wait', async () => {
+    const { path, bounced, returned, rooms, give } = pathOf();
+    path.send(keptOf('1'));
+    const carrier = new FakeCarrier();
+    carrier.room = 0;
+    await give(carrier);
+    expect(path.send(keptOf('3'))).toBe('enough');
+    const before = rooms();
+    path.lost(carrier, { doubtful: [keptOf('1')], unsent: [keptOf('2')] });
+    expect(returned).toEqual(['2', '3']);
+    expect(bounced).toEqual(['1: delivery-doubtful']);
+    expect([path.queued, rooms()]).toEqual([0, before + 1]);
+    path.close();
+  });
+
+  it('says so when no stream will stand soon, and turns away what comes meanwhile', async () => {
+    const { path, bounced, refused, fail } = pathOf();
+    path.send(keptOf('1'));
+    await fail('dns-not-found');
+    expect(refused).toEqual(['dns-not-found']);
+    expect(path.send(keptOf('1'))).toBe('more');
+    expect(bounced).toEqual(['1: dns-not-found']);
+    path.close();
+  });
+
+  it('leaves it kept when the gateway stops, and bounces it when the partner is none any more', async () => {
+    const [stopping, ending] = [pathOf(), pathOf()];
+    stopping.path.close();
+    expect(stopping.path.send(keptOf('1'))).toBe('none');
+    expect([stopping.bounced, stopping.refused]).toEqual([[], []]);
+    ending.path.close('no-partner');
+    expect(ending.refused).toEqual(['no-partner']);
+    expect(ending.path.send(keptOf('1'))).toBe('more');
+    expect(ending.bounced).toEqual(['1: no-partner']);
   });
 });

@@ -1,7 +1,10 @@
 import { codeOf, Fault } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
-import type { Stanza } from '../bridge/stanza.ts';
+import type { Taken } from '../bridge/ports.ts';
+import { mayRepeat, type Stanza } from '../bridge/stanza.ts';
 import { backoffMs } from './backoff.ts';
+import { PERMANENT } from './permanent.ts';
+import type { Left } from './receipts.ts';
 import { StanzaQueue } from './stanza-queue.ts';
 
 /** What carries the stanzas of a path: a stream we opened, or one of the peer's that is bidirectional. */
@@ -17,8 +20,12 @@ export interface PathOwner {
   /** Finds or makes a stream for the pair. Rejects with a {@link Fault}. */
   carrier(): Promise<Carrier>;
   undeliverable(stanza: Stanza, reason: ReasonCode): void;
-  /** The queue takes more again. */
+  /** These were taken and not passed on: whoever keeps them brings them again when there is room. */
+  returned(stanzas: readonly Stanza[]): void;
+  /** More is taken again; or the stream has gone, and whoever waited need wait no longer. */
   room(): void;
+  /** No stream will stand soon: what is kept elsewhere for this path is not to wait for one. */
+  refused(reason: ReasonCode): void;
   /** The attempt failed; for the log, once per attempt. */
   unreachable(fault: Fault, retryMs: number | undefined): void;
   /** The path now runs over this carrier. */
@@ -47,32 +54,10 @@ const LOW_MARK = 4;
 /** Stanzas that came one after another expire together, this many ms apart at least: each look costs a timer. */
 const EXPIRY_STEP_MS = 50;
 
-/** Failures that another try soon will not mend: what waits is bounced at once. */
-const PERMANENT: ReadonlySet<ReasonCode> = new Set([
-  'no-partner',
-  'remote-not-found',
-  'dns-not-found',
-  'dns-service-refused',
-  'trust-insufficient',
-  'certificate-missing',
-  'certificate-malformed',
-  'certificate-expired',
-  'certificate-not-yet-valid',
-  'certificate-self-signed',
-  'certificate-untrusted',
-  'certificate-bad-signature',
-  'certificate-bad-chain',
-  'certificate-wrong-name',
-  'certificate-wrong-purpose',
-  'certificate-weak',
-  'certificate-unusable',
-  'dialback-invalid',
-  'tls-unavailable',
-]);
-
 /**
- * The one ordered way from a home domain to a partner domain (RFC 6120 §10.1). Stanzas wait here while there is no
- * stream, or while the stream is slow, bounded in number, bytes and time; streams come and go below it.
+ * The one ordered way from a home domain to a partner domain (RFC 6120 §10.1); streams come and go below it. Stanzas
+ * wait here while there is no stream, or while the stream is slow, bounded in number, bytes and time. Those that are
+ * kept elsewhere wait there, until there is a stream that takes them.
  */
 export class OutboundPath {
   readonly home: string;
@@ -89,6 +74,8 @@ export class OutboundPath {
   #retry: NodeJS.Timeout | undefined;
   #expiry: NodeJS.Timeout | undefined;
   #starved = false;
+  /** Whether kept stanzas wait elsewhere for a stream. */
+  #awaited = false;
   #waning = false;
   /** Why nothing is sent for a while: a failure that another try at once would only repeat. */
   #refusal: { readonly code: ReasonCode; readonly until: number } | undefined;
@@ -106,7 +93,7 @@ export class OutboundPath {
 
   /** Whether it may be forgotten. While it refuses it may not: what it learnt would be learnt again at once. */
   get idle(): boolean {
-    const waits = this.#seeking || this.#retry !== undefined || this.#refuses !== undefined;
+    const waits = this.#awaited || this.#seeking || this.#retry !== undefined || this.#refuses !== undefined;
     return this.#queue.length === 0 && !waits && this.#carrier === undefined;
   }
 
@@ -131,32 +118,34 @@ export class OutboundPath {
     this.#failures = 0;
   }
 
-  /** False where the queue is filling up: bring no more until `room`. Past its bounds a stanza comes back. */
-  send(stanza: Stanza): boolean {
-    if (this.#closed) {
-      this.#owner.undeliverable(stanza, this.#closedFor);
-      return true;
-    }
+  /** Past the bounds of the queue a stanza comes back; one that is kept elsewhere is not queued without a stream. */
+  send(stanza: Stanza): Taken {
     const carrier = this.#carrier;
-    if (carrier !== undefined && this.#queue.length === 0 && this.#takes(carrier)) {
+    if (carrier !== undefined && !this.#closed && this.#queue.length === 0 && this.#takes(carrier)) {
       carrier.send(stanza);
-      return true;
+      if (stanza.kept === undefined || !carrier.full) return 'more';
+      this.#starved = true;
+      return 'enough';
     }
-    const refusal = this.#refuses;
-    if (refusal !== undefined && carrier === undefined) {
-      this.#owner.undeliverable(stanza, refusal);
-      return true;
+    const refusal = this.#closed ? this.#closedFor : carrier === undefined ? this.#refuses : undefined;
+    if (refusal !== undefined) return this.#turnAway(stanza, refusal);
+    if (stanza.kept !== undefined && !carrier?.open) {
+      this.#awaited = true;
+      this.#seek();
+      return 'none';
     }
-    if (this.#queue.length >= this.#limits.stanzas || this.#queue.bytes + stanza.bytes.length > this.#limits.bytes) {
-      this.#owner.undeliverable(stanza, 'queue-full');
-    } else {
-      this.#queue.push(stanza, Date.now() + this.#limits.waitMs);
+    const full =
+      this.#queue.length >= this.#limits.stanzas || this.#queue.bytes + stanza.bytes.length > this.#limits.bytes;
+    if (full && stanza.kept === undefined) this.#owner.undeliverable(stanza, 'queue-full');
+    else {
+      const deadline = stanza.kept === undefined ? Date.now() + this.#limits.waitMs : Number.POSITIVE_INFINITY;
+      this.#queue.push(stanza, deadline);
       this.#watchExpiry();
       this.pump();
     }
-    if (this.#below(HIGH_MARK)) return true;
+    if (stanza.kept === undefined && this.#below(HIGH_MARK)) return 'more';
     this.#starved = true;
-    return false;
+    return 'enough';
   }
 
   /** Moves what waits onto the stream, as far as it takes it. */
@@ -179,21 +168,32 @@ export class OutboundPath {
     this.#settle(carrier);
   }
 
-  /** The stream is gone. What the peer had not confirmed goes first when the next one stands. */
-  lost(carrier: Carrier, unconfirmed: readonly Stanza[]): void {
-    const alone = this.#cautious > 0 && unconfirmed.length === 1;
-    const poison = this.#queue.restore(unconfirmed, Date.now() + this.#limits.waitMs, alone);
-    if (poison) this.#owner.undeliverable(poison, 'stream-error');
-    if (!this.#below(HIGH_MARK)) this.#starved = true;
-    if (this.#queue.suspicious && carrier.unconfirmed !== undefined) this.#cautious = unconfirmed.length + 1;
+  /**
+   * The stream is gone. What it certainly did not pass on goes first when the next one stands; what is in doubt too,
+   * where it may be repeated, and else comes back to its sender.
+   */
+  lost(carrier: Carrier, { doubtful, unsent }: Left): void {
     const inUse = this.#carrier === carrier;
     if (inUse) this.#carrier = undefined;
     if (inUse && Date.now() - this.#attachedAt > STEADY_MS) this.#failures = 0;
+    const alone = this.#cautious > 0 && doubtful.length === 1;
+    const [again, back] = partition(doubtful, mayRepeat);
+    const deadline = Date.now() + this.#limits.waitMs;
+    this.#queue.putBack(unsent, deadline);
+    const poison = this.#queue.restore(again, deadline, alone);
+    if (this.#queue.suspicious && carrier.unconfirmed !== undefined) this.#cautious = again.length + 1;
+    for (const stanza of back) this.#owner.undeliverable(stanza, 'delivery-doubtful');
+    if (poison) this.#owner.undeliverable(poison, 'stream-error');
+    this.#giveBack();
     if (this.#closed) this.#bounce(this.#closedFor);
     else if (this.#wanted) {
       this.#watchExpiry();
       if (inUse) this.#seekLater(this.#waning ? 0 : backoffMs(this.#failures++, this.#owner.random()));
       else this.pump();
+    }
+    if (this.#starved && this.#carrier === undefined) {
+      this.#starved = !this.#below(HIGH_MARK);
+      this.#owner.room();
     }
   }
 
@@ -202,13 +202,13 @@ export class OutboundPath {
     return this.#carrier === carrier;
   }
 
-  /** The gateway is about to stop: where there is no stream, what waits comes back; where one ends, another follows. */
+  /** The gateway is about to stop: where there is no stream, the path closes; where one ends, another follows. */
   wane(): void {
     if (this.#carrier === undefined) this.close();
     else this.#waning = true;
   }
 
-  /** Takes nothing more; what waits comes back to its senders. */
+  /** Takes nothing more; what waits comes back to its senders, but for what is kept until the gateway runs again. */
   close(reason: ReasonCode = 'shutting-down'): void {
     this.#closed = true;
     this.#closedFor = reason;
@@ -216,6 +216,7 @@ export class OutboundPath {
     this.#retry = undefined;
     if (this.#carrier?.open) this.pump();
     this.#bounce(reason);
+    if (reason !== 'shutting-down') this.#owner.refused(reason);
   }
 
   /** Whether less than one `part`-th of the queue is taken, in stanzas and in bytes. */
@@ -233,7 +234,7 @@ export class OutboundPath {
   }
 
   get #wanted(): boolean {
-    return (this.#queue.length > 0 || this.#persistent || this.#waning) && !this.#closed;
+    return (this.#queue.length > 0 || this.#awaited || this.#persistent || this.#waning) && !this.#closed;
   }
 
   #seek(): void {
@@ -264,6 +265,9 @@ export class OutboundPath {
     this.#attachedAt = Date.now();
     this.#owner.attached(this, carrier);
     this.pump();
+    if (!this.#awaited) return;
+    this.#awaited = false;
+    this.#owner.room();
   }
 
   #failed(fault: Fault): void {
@@ -275,9 +279,29 @@ export class OutboundPath {
       this.close();
       return;
     }
-    if (permanent) this.#bounce(codeOf(fault));
+    if (permanent) this.#refuse(codeOf(fault));
     if (!permanent || this.#persistent) this.#seekLater(wait);
     else this.#refusal = { code: codeOf(fault), until: Date.now() + wait };
+  }
+
+  #refuse(reason: ReasonCode): void {
+    this.#awaited = false;
+    this.#bounce(reason);
+    this.#owner.refused(reason);
+  }
+
+  #turnAway(stanza: Stanza, reason: ReasonCode): Taken {
+    if (stanza.kept !== undefined && reason === 'shutting-down') return 'none';
+    this.#owner.undeliverable(stanza, reason);
+    return 'more';
+  }
+
+  /** Kept stanzas wait where they are kept, and not here, while no stream stands. */
+  #giveBack(): void {
+    const kept = this.#queue.takeKept();
+    if (kept.length === 0) return;
+    this.#awaited = !this.#closed;
+    this.#owner.returned(kept);
   }
 
   #seekLater(ms: number): void {
@@ -321,10 +345,16 @@ export class OutboundPath {
   #bounce(reason: ReasonCode): void {
     clearTimeout(this.#expiry);
     this.#expiry = undefined;
+    if (reason === 'shutting-down') this.#giveBack();
     for (const stanza of this.#queue.drain()) this.#owner.undeliverable(stanza, reason);
     if (this.#starved) {
       this.#starved = false;
       this.#owner.room();
     }
   }
+}
+
+/** Those for which it holds and those for which it does not, each in order. */
+function partition(stanzas: readonly Stanza[], holds: (stanza: Stanza) => boolean): [Stanza[], Stanza[]] {
+  return [stanzas.filter(holds), stanzas.filter((stanza) => !holds(stanza))];
 }

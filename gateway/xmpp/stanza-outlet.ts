@@ -2,7 +2,7 @@ import type { Fault } from '../../policies/fault.ts';
 import type { EdgeHost } from '../bridge/ports.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import { exceeds } from './features.ts';
-import type { Receipts } from './receipts.ts';
+import { type Left, nothingLeft, type Receipts } from './receipts.ts';
 import { StreamFault } from './stream-error.ts';
 import type { XmlStream } from './xml-stream.ts';
 
@@ -33,7 +33,10 @@ export class StanzaOutlet {
     }
     this.lastStanza = Date.now();
     if (this.receipts) this.receipts.send(stanza);
-    else this.#xml.send(stanza.bytes);
+    else {
+      this.#xml.send(stanza.bytes);
+      if (stanza.kept !== undefined) this.#host.delivered(stanza);
+    }
   }
 
   /** Closes the stream behind all that was sent; a peer that answers a graceful close has read it (RFC 6120 §4.4). */
@@ -43,9 +46,9 @@ export class StanzaOutlet {
     else this.#xml.close(fault);
   }
 
-  /** The stream is gone: `settled` is told, now or soon, what the peer has not taken, in order. */
-  ended(settled: (left: readonly Stanza[]) => void): void {
+  /** The stream is gone: `settled` is told, now or soon, what the peer has not taken. */
+  ended(settled: (left: Left) => void): void {
     if (this.receipts) this.receipts.close(this.#xml.readToEnd, settled);
-    else settled([]);
+    else settled(nothingLeft);
   }
 }

@@ -31,7 +31,7 @@ export class StanzaQueue {
   }
 
   /**
-   * Puts back, before all others and in order, what a broken connection left unconfirmed. A stanza that headed it
+   * Puts back, before all others and in order, what a broken connection left in doubt. A stanza that headed it
    * again and again is returned instead: sending it once more would only break the next connection. One that was under
    * way `alone` counts twice.
    */
@@ -41,11 +41,27 @@ export class StanzaQueue {
     this.#suspicions = (first === this.#suspect ? this.#suspicions : 0) + (alone ? 2 : 1);
     this.#suspect = first;
     const poison = this.#suspicions >= POISON ? first : undefined;
-    const kept = poison === undefined ? stanzas : stanzas.slice(1);
-    this.#items = [...kept.map((stanza) => ({ stanza, deadline })), ...this.#items.slice(this.#head)];
-    this.#head = 0;
-    for (const stanza of kept) this.bytes += stanza.bytes.length;
+    this.putBack(poison === undefined ? stanzas : stanzas.slice(1), deadline);
     return poison;
+  }
+
+  /** Puts back, before all others and in order, what a broken connection certainly did not pass on. */
+  putBack(stanzas: readonly Stanza[], deadline: number): void {
+    if (stanzas.length === 0) return;
+    this.#items = [...stanzas.map((stanza) => ({ stanza, deadline })), ...this.#items.slice(this.#head)];
+    this.#head = 0;
+    for (const stanza of stanzas) this.bytes += stanza.bytes.length;
+  }
+
+  /** Takes out, in order, those that are kept elsewhere. */
+  takeKept(): Stanza[] {
+    const items = this.#items.slice(this.#head);
+    const kept = items.filter(({ stanza }) => stanza.kept !== undefined).map(({ stanza }) => stanza);
+    if (kept.length === 0) return kept;
+    this.#items = items.filter(({ stanza }) => stanza.kept === undefined);
+    this.#head = 0;
+    for (const stanza of kept) this.bytes -= stanza.bytes.length;
+    return kept;
   }
 
   shift(): Stanza | undefined {

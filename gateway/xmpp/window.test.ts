@@ -1,12 +1,14 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Stanza } from '../bridge/stanza.ts';
+import type { Left } from './receipts.ts';
 import { message, numbers } from './testing/recording.fixture.ts';
 import { Window, type WindowOptions } from './window.ts';
 
 const stanza = (id: string): Stanza => message('u@h.example', 'v@p.example', id);
 const ids = (stanzas: readonly Stanza[]): string[] => stanzas.map(({ id }) => id);
-const roomy: WindowOptions = { stanzas: 1000, bytes: 1_000_000, spacingMs: 5 };
+const all = ({ doubtful, unsent }: Left): string[] => ids([...doubtful, ...unsent]);
+const roomy: WindowOptions = { stanzas: 1000, bytes: 1_000_000, spacingMs: 5, delivered: () => {} };
 
 function windowOf(options: Partial<WindowOptions> = {}): { window: Window; batches: string[][] } {
   const batches: string[][] = [];
@@ -49,7 +51,10 @@ describe('A window of unconfirmed stanzas', () => {
           expect(window.full).toBe(window.pending >= 20);
         }
         expect(batches.flat()).toEqual(numbers(window.written));
-        expect(ids(window.close())).toEqual(numbers(added - confirmed, confirmed + 1));
+        const { written } = window;
+        const { doubtful, unsent } = window.close();
+        expect(ids(doubtful)).toEqual(numbers(written - confirmed, confirmed + 1));
+        expect(ids(unsent)).toEqual(numbers(added - written, written + 1));
         expect(window.pending).toBe(0);
       }),
     );
@@ -109,7 +114,7 @@ describe('A window of unconfirmed stanzas', () => {
     window.add(stanza('2'));
     window.flush();
     expect(window.confirm(upTo)).toBe(false);
-    expect(ids(window.close())).toEqual(['1', '2']);
+    expect(all(window.close())).toEqual(['1', '2']);
   });
 
   it('forgets the oldest that are written until there is room for one more, and nothing unwritten', () => {
@@ -117,7 +122,18 @@ describe('A window of unconfirmed stanzas', () => {
     for (const id of numbers(3)) window.add(stanza(id));
     window.forget();
     expect(window.full).toBe(false);
-    expect(ids(window.close())).toEqual(['2', '3']);
+    expect(all(window.close())).toEqual(['2', '3']);
+  });
+
+  it('tells of each kept stanza that was taken, once, in order', () => {
+    const taken: string[] = [];
+    const { window } = windowOf({ delivered: ({ id }) => taken.push(id) });
+    const kept = (id: string): Stanza => ({ ...stanza(id), kept: { queue: 1, ticket: Number(id), since: 0 } });
+    for (const one of [kept('1'), stanza('2'), kept('3'), kept('4')]) window.add(one);
+    window.flush();
+    window.confirm(3);
+    window.confirm(3);
+    expect(taken).toEqual(['1', '3']);
   });
 
   it('leaves no timer behind and writes nothing more once closed', async () => {
@@ -126,11 +142,11 @@ describe('A window of unconfirmed stanzas', () => {
     await Promise.resolve();
     window.add(stanza('2'));
     expect(vi.getTimerCount()).toBe(1);
-    expect(ids(window.close())).toEqual(['1', '2']);
+    expect(all(window.close())).toEqual(['1', '2']);
     expect(vi.getTimerCount()).toBe(0);
     vi.advanceTimersByTime(1000);
     expect(batches).toEqual([['1']]);
-    expect(window.close()).toEqual([]);
+    expect(all(window.close())).toEqual([]);
   });
 
   it('keeps its order through thousands of stanzas, as its store is trimmed', () => {
@@ -140,6 +156,6 @@ describe('A window of unconfirmed stanzas', () => {
     for (let n = 1; n <= 4000; n++) window.confirm(n);
     expect(window.pending).toBe(1000);
     expect(batches.flat()).toEqual(numbers(5000));
-    expect(ids(window.close())).toEqual(numbers(1000, 4001));
+    expect(all(window.close())).toEqual(numbers(1000, 4001));
   });
 });

@@ -1,4 +1,5 @@
 import type { Stanza } from '../bridge/stanza.ts';
+import type { Left } from './receipts.ts';
 
 export interface WindowOptions {
   /** Unconfirmed stanzas, and their bytes, after which the window is full. */
@@ -6,6 +7,8 @@ export interface WindowOptions {
   readonly bytes: number;
   /** Batches follow each other no closer than this, ms: under load one barrier confirms many stanzas. */
   readonly spacingMs: number;
+  /** Told of each stanza that the other side has taken. */
+  readonly delivered: (stanza: Stanza) => void;
 }
 
 /**
@@ -17,7 +20,7 @@ const BARRIERS = 8;
 const BATCH_BYTES = 64 * 1024;
 
 /**
- * Stanzas on their way to the other side and not confirmed by it: what must be sent again when the connection breaks.
+ * Stanzas on their way to the other side and not confirmed by it: what is in doubt when the connection breaks.
  *
  * They leave in batches, and none without a barrier right behind it that asks for confirmation: `<r/>` (XEP-0198 §4)
  * or a ping. So a peer that closes in good order leaves hardly a doubt about what it took.
@@ -36,6 +39,7 @@ export class Window {
   #lastWrite = 0;
   #timer: NodeJS.Timeout | undefined;
   #scheduled = false;
+  #stopped = false;
 
   /** `write` writes these stanzas and behind them a barrier, which stands for {@link written}. */
   constructor(options: WindowOptions, write: (stanzas: readonly Stanza[]) => void) {
@@ -68,7 +72,7 @@ export class Window {
 
   /** Writes now what waits for its turn. */
   flush(): void {
-    if (this.#waiting === 0) return;
+    if (this.#waiting === 0 || this.#stopped) return;
     const batch = this.#stanzas.slice(-this.#waiting);
     this.#waiting = 0;
     this.#waitingBytes = 0;
@@ -85,8 +89,10 @@ export class Window {
   confirm(upTo: number): boolean {
     if (!(upTo <= this.written)) return false;
     for (; this.#confirmed < upTo; this.#confirmed++) {
-      this.#bytes -= this.#stanzas[this.#head]?.bytes.length ?? 0;
+      const stanza = this.#stanzas[this.#head] as Stanza;
+      this.#bytes -= stanza.bytes.length;
       this.#stanzas[this.#head++] = undefined as unknown as Stanza;
+      if (stanza.kept !== undefined) this.#options.delivered(stanza);
     }
     if (this.#head > 1024 || this.#head === this.#stanzas.length) {
       this.#stanzas = this.#stanzas.slice(this.#head);
@@ -100,11 +106,17 @@ export class Window {
     while (this.full && this.underWay > 0) this.confirm(this.#confirmed + 1);
   }
 
-  /** Ends the window and hands out what was not confirmed, in order. */
-  close(): Stanza[] {
+  /** Writes nothing more: what still waits for its turn is never sent. */
+  stop(): void {
     clearTimeout(this.#timer);
-    this.#scheduled = true;
-    const left = this.#stanzas.slice(this.#head);
+    this.#stopped = true;
+  }
+
+  /** Ends the window and hands out what was not confirmed. */
+  close(): Left {
+    this.stop();
+    const written = this.#stanzas.length - this.#waiting;
+    const left = { doubtful: this.#stanzas.slice(this.#head, written), unsent: this.#stanzas.slice(written) };
     this.#stanzas = [];
     this.#head = 0;
     this.#bytes = 0;

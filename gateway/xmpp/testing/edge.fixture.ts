@@ -20,6 +20,7 @@ import type { EdgeContext, XmppEdgeOptions } from '../edge-context.ts';
 import { CertificateProof } from '../evidence/certificate.ts';
 import type { ListenerLimits } from '../listener.ts';
 import { OwnCertificates } from '../own-certificates.ts';
+import { VolatileStreamSessions } from '../stream-sessions.ts';
 import { RecordingHost, RecordingJournal } from './recording.fixture.ts';
 
 export const edgeOptions: XmppEdgeOptions = {
@@ -54,6 +55,8 @@ export interface TestEdgeOptions {
   readonly answersPings?: boolean;
   /** Uniform in [0, 1). */
   readonly random?: () => number;
+  /** What it remembers of resumable streams; default: nothing yet. */
+  readonly streamSessions?: VolatileStreamSessions;
 }
 
 /** An edge on loopback between the network and a middle that records. */
@@ -95,6 +98,7 @@ export class TestNet {
     const host = new RecordingHost(domains, wanted.accepts ?? ['certificate']);
     const journal = new RecordingJournal(host.watch);
     const clock = { now: Date.now() };
+    const streamSessions = wanted.streamSessions ?? new VolatileStreamSessions();
     const own = new OwnCertificates([presentable(certificate)], { minVersion: 'TLSv1.2' });
     const context: EdgeContext = {
       host,
@@ -103,6 +107,7 @@ export class TestNet {
       certificates: own,
       proof: new CertificateProof(trustFromPem([this.authority.certificatePem]), () => clock.now),
       keys: new DialbackKeys(`secret of ${domains[0]}`),
+      streamSessions,
     };
     const resolver = this.resolver();
     const edge = new XmppEdge({

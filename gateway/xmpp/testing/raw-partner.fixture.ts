@@ -5,6 +5,8 @@ import { type RawPeer, RawServer } from './raw-peer.fixture.ts';
 export interface RawFeatures {
   /** XEP-0198: the test itself confirms, or does not. */
   readonly sm?: boolean;
+  /** What is granted to whoever enables it: attributes of `<enabled/>`, such as `id` and `resume`. */
+  readonly session?: string;
   readonly bidi?: boolean;
   /** XEP-0478, bytes. */
   readonly maxBytes?: number;
@@ -35,7 +37,7 @@ export class RawPartner {
     await this.believe(peer);
     if (offers.sm) {
       await peer.read(/<enable [^>]*\/>/);
-      peer.write(`<enabled xmlns='${ns.sm}'/>`);
+      peer.write(`<enabled xmlns='${ns.sm}'${offers.session ? ` ${offers.session}` : ''}/>`);
     }
     return peer;
   }

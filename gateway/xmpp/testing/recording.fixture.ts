@@ -92,6 +92,32 @@ export class RecordingHost implements EdgeHost {
     this.watch.changed();
   }
 
+  readonly deliveredStanzas: Stanza[] = [];
+  readonly returnedStanzas: Stanza[] = [];
+  readonly unreachable: string[] = [];
+  /** Set to hold back who waits until all is kept; called in its place. */
+  keeping: ((then: () => void) => void) | undefined;
+
+  delivered(stanza: Stanza): void {
+    this.deliveredStanzas.push(stanza);
+    this.watch.changed();
+  }
+
+  returned(stanzas: readonly Stanza[]): void {
+    this.returnedStanzas.push(...stanzas);
+    this.watch.changed();
+  }
+
+  whenKept(then: () => void): void {
+    if (this.keeping === undefined) then();
+    else this.keeping(then);
+  }
+
+  partnerUnreachable(home: string, partner: string, reason: ReasonCode): void {
+    this.unreachable.push(`${home} ${partner} ${reason}`);
+    this.watch.changed();
+  }
+
   inbound(partner: string, home: string, stanza: Stanza): boolean {
     if (isPing(stanza)) {
       this.pings.push(stanza);
