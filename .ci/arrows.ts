@@ -30,8 +30,9 @@ const rooms: readonly (readonly [room: string, ...mayImport: string[]])[] = [
   ['gateway/audit/', 'gateway/audit/', 'gateway/store/', ...words],
   ['gateway/admin/', 'gateway/admin/', ...words],
   ['gateway/config/', 'gateway/config/', 'policies/'],
+  ['gateway/demo/', 'gateway/', 'policies/', 'pki/'],
   ['gateway/cli/', 'gateway/', 'policies/', 'pki/', 'package.json'],
-  ['gateway/', 'gateway/', 'policies/', 'pki/'],
+  ['gateway/', 'gateway/', 'policies/', 'pki/', 'package.json'],
   ['conformance/', 'conformance/', 'gateway/', 'policies/', 'pki/'],
   ['deploy/', 'deploy/', 'gateway/', 'policies/', 'pki/'],
 ];

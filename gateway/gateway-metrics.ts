@@ -1,7 +1,8 @@
 import type { Metric } from './admin/metrics.ts';
 import type { Bridge } from './bridge/bridge.ts';
-import type { ComponentHome } from './home/component-home.ts';
 import type { JournalLog } from './journal-log.ts';
+import type { LocalHome } from './local-home.ts';
+import type { Store } from './store/store.ts';
 import type { XmppEdge } from './xmpp/edge.ts';
 
 /** What a running gateway can be asked in numbers. */
@@ -9,9 +10,10 @@ export function gatewayMetrics(parts: {
   journal: JournalLog;
   bridge: Bridge;
   edge: XmppEdge;
-  home: ComponentHome;
+  home: LocalHome;
+  store: Store;
 }): Metric[] {
-  const { journal, bridge, edge, home } = parts;
+  const { journal, bridge, edge, home, store } = parts;
   return [
     {
       name: 'drawbridge_stanzas_total',
@@ -64,6 +66,38 @@ export function gatewayMetrics(parts: {
       *read() {
         for (const { name } of bridge.policies.partners)
           yield { labels: { partner: name }, value: bridge.contacts(name) };
+      },
+    },
+    {
+      name: 'drawbridge_clients',
+      help: 'Clients of local users that are signed in.',
+      labels: [],
+      *read() {
+        yield { labels: {}, value: home.sessions };
+      },
+    },
+    {
+      name: 'drawbridge_outbox_messages',
+      help: 'Messages accepted and not yet delivered.',
+      labels: [],
+      *read() {
+        yield { labels: {}, value: bridge.kept.kept };
+      },
+    },
+    {
+      name: 'drawbridge_outbox_oldest_seconds',
+      help: 'How long the oldest of them has been waiting.',
+      labels: [],
+      *read() {
+        yield { labels: {}, value: bridge.kept.oldestMs / 1000 };
+      },
+    },
+    {
+      name: 'drawbridge_store',
+      help: 'The database since the start: commits, works in them, failures; and its bytes.',
+      labels: ['what'],
+      *read() {
+        for (const [what, value] of Object.entries(store.counters)) yield { labels: { what }, value };
       },
     },
   ];

@@ -12,15 +12,18 @@ import { type Config, type KeyPlaces, requireConfig } from './config/config.ts';
 import { loadCertificates } from './credentials.ts';
 import { Resolver } from './dns/resolver.ts';
 import { gatewayMetrics } from './gateway-metrics.ts';
-import { edgeOptions, homeOptions, listenOn } from './gateway-options.ts';
-import { ComponentHome } from './home/component-home.ts';
+import { edgeOptions, listenOn } from './gateway-options.ts';
+import { openStore, outboxOptions } from './gateway-store.ts';
 import { JournalLog } from './journal-log.ts';
 import { type PlacedListener, placedListenFault } from './listen-fault.ts';
+import { localHome } from './local-home.ts';
 import { Reload } from './reload.ts';
+import { StreamSessions } from './store/stream-sessions.ts';
 import { DialbackKeys } from './xmpp/dialback-key.ts';
 import { type ListenOn, XmppEdge } from './xmpp/edge.ts';
 import { CertificateProof } from './xmpp/evidence/certificate.ts';
 import { OwnCertificates } from './xmpp/own-certificates.ts';
+import { VolatileStreamSessions } from './xmpp/stream-sessions.ts';
 
 /** What `run` prints when every listener accepts. Addresses are `host:port`, as bound. */
 export interface ReadyLine {
@@ -28,6 +31,9 @@ export interface ReadyLine {
   readonly pid: number;
   readonly xmpp: readonly string[];
   readonly directTls: readonly string[];
+  /** Where the clients of an embedded home arrive. */
+  readonly clients: readonly string[];
+  readonly webSockets: readonly string[];
   readonly admin: string | null;
   readonly partners: number;
 }
@@ -39,6 +45,8 @@ export interface Gateway {
    * file anew; rejects with Fault `config-invalid` where that fails.
    */
   reload(): Promise<void>;
+  /** Resolves where the gateway can keep nothing any more, and had better be started anew. */
+  readonly broken: Promise<Fault>;
   /** Stops accepting, flushes, closes. */
   close(): Promise<void>;
 }
@@ -50,7 +58,7 @@ export async function startGateway(configFile: string): Promise<Gateway> {
     requirePolicies(config.policies, place('policies')),
     named(place('tls', 'certificates'), () => loadCertificates(config)),
     named(place('tls', 'trust'), () => loadTrust(config.tls.trust)),
-    named(place('home', 'xmpp', 'secret'), () => config.home.xmpp.secret.reveal()),
+    named(place('home', 'xmpp', 'secret'), () => linkSecret(config)),
     named(place('edges', 'xmpp', 'dialback', 'secret'), async () => config.edges.xmpp.dialback.secret?.reveal()),
     named(place('state'), () => makeState(config.state)),
   ]);
@@ -59,7 +67,15 @@ export async function startGateway(configFile: string): Promise<Gateway> {
     place('log', 'file'),
     async () => new JournalLog({ level: config.log.level, file: config.log.file, now: Date.now }),
   );
-  const bridge = new Bridge({ homeDomains: config.home.domains, policies, journal, now: Date.now });
+  const broken = Promise.withResolvers<Fault>();
+  const { lock, store } = await named(place('state'), async () => openStore(config, journal, broken.resolve));
+  const bridge = new Bridge({
+    homeDomains: config.home.domains,
+    policies,
+    journal,
+    now: Date.now,
+    outbox: config.outbox.keep ? outboxOptions(config, store) : undefined,
+  });
   const resolver = new Resolver({
     servers: config.dns.servers,
     dnssec: config.dns.dnssec === 'validate' ? 'off' : config.dns.dnssec,
@@ -68,12 +84,7 @@ export async function startGateway(configFile: string): Promise<Gateway> {
   });
   const own = new OwnCertificates(certificates, config.edges.xmpp.tls);
   const proof = new CertificateProof(trust, Date.now);
-  const home = new ComponentHome({
-    host: bridge,
-    journal,
-    random: Math.random,
-    options: homeOptions(config, secret, policies),
-  });
+  const home = localHome({ config, policies, bridge, journal, store, certificates: own, secret });
   const edge = new XmppEdge({
     context: {
       host: bridge,
@@ -82,15 +93,16 @@ export async function startGateway(configFile: string): Promise<Gateway> {
       certificates: own,
       proof,
       keys: new DialbackKeys(dialbackSecret ?? randomBytes(32).toString('hex')),
+      streamSessions: config.outbox.keep ? new StreamSessions(store) : new VolatileStreamSessions(),
     },
     resolver,
     listen: listenOn(config),
     limits: config.edges.xmpp.limits,
     random: Math.random,
   });
-  bridge.connect(edge, home);
+  bridge.connect(edge, home.home);
 
-  const admin = new AdminServer(metricsRegistry(gatewayMetrics({ journal, bridge, edge, home })));
+  const admin = new AdminServer(metricsRegistry(gatewayMetrics({ journal, bridge, edge, home, store })));
   const reload = new Reload({ config, journal, bridge, edge, home, own, proof });
 
   let closing: Promise<void> | undefined;
@@ -101,6 +113,8 @@ export async function startGateway(configFile: string): Promise<Gateway> {
     await edge.close();
     await admin.close();
     bridge.close();
+    store.close();
+    lock.close();
     resolver.close();
     journal.note('stopped', {});
     journal.close();
@@ -114,7 +128,8 @@ export async function startGateway(configFile: string): Promise<Gateway> {
     const adminAt = config.admin && (await admin.start(config.admin.listen.host, config.admin.listen.port));
     const bound = await edge.start();
     // Last, for a new link may drive out the one that stands: whoever runs a second gateway fails on its listeners.
-    home.start();
+    const { clients, webSockets } = await home.start();
+    bridge.start();
     const addresses = (tls: ListenOn['tls']): string[] => bound.filter((on) => on.tls === tls).map(endpointText);
     journal.note('started', { partners: policies.partners.length, findings: findings.map(findingText) });
     const ready: ReadyLine = {
@@ -122,10 +137,12 @@ export async function startGateway(configFile: string): Promise<Gateway> {
       pid: process.pid,
       xmpp: addresses('starttls'),
       directTls: addresses('direct'),
+      clients: clients.map(endpointText),
+      webSockets: webSockets.map(endpointText),
       admin: adminAt ? endpointText(adminAt) : null,
       partners: policies.partners.length,
     };
-    return { ready, reload: () => reload.now(), close };
+    return { ready, reload: () => reload.now(), broken: broken.promise, close };
   } catch (error) {
     await close();
     throw placedListenFault(error, placedListeners(config, place));
@@ -139,6 +156,10 @@ async function named<T>(place: Place, use: () => Promise<T>): Promise<T> {
   });
 }
 
+async function linkSecret({ home }: Config): Promise<string> {
+  return home.xmpp.link === 'component' ? home.xmpp.secret.reveal() : '';
+}
+
 async function makeState(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -149,9 +170,19 @@ async function makeState(folder: string): Promise<void> {
   }
 }
 
-function placedListeners({ edges, admin }: Config, place: KeyPlaces): PlacedListener[] {
+function placedListeners({ edges, home, admin }: Config, place: KeyPlaces): PlacedListener[] {
   const of = (kind: 'listen' | 'directTls') =>
     edges.xmpp[kind].map((address, index) => ({ address, place: place('edges', 'xmpp', kind, index) }));
   const ofAdmin = admin === undefined ? [] : [{ address: admin.listen, place: place('admin', 'listen') }];
-  return [...of('listen'), ...of('directTls'), ...ofAdmin];
+  const link = home.xmpp;
+  const ofClients = (kind: 'listen' | 'directTls' | 'webSocket' | 'proxiedWebSocket') =>
+    link.link === 'component'
+      ? []
+      : link[kind].map((address, index) => ({ address, place: place('home', 'xmpp', kind, index) }));
+  return [
+    ...of('listen'),
+    ...of('directTls'),
+    ...(['listen', 'directTls', 'webSocket', 'proxiedWebSocket'] as const).flatMap(ofClients),
+    ...ofAdmin,
+  ];
 }

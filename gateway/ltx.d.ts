@@ -10,6 +10,7 @@ declare module 'ltx' {
     getChild(name: string, namespace?: string): Element | undefined;
     getChildren(name: string, namespace?: string): Element[];
     getChildText(name: string, namespace?: string): string | null;
+    getChildElements(): Element[];
     getText(): string;
     toString(): string;
   }

@@ -6,9 +6,9 @@ import type { Bridge } from './bridge/bridge.ts';
 import type { Config } from './config/config.ts';
 import { FileWatch } from './config/file-watch.ts';
 import { loadCertificates } from './credentials.ts';
-import { credentialFiles, partnerDomains } from './gateway-options.ts';
-import type { ComponentHome } from './home/component-home.ts';
+import { credentialFiles } from './gateway-options.ts';
 import type { JournalLog } from './journal-log.ts';
+import type { LocalHome } from './local-home.ts';
 import type { XmppEdge } from './xmpp/edge.ts';
 import type { CertificateProof } from './xmpp/evidence/certificate.ts';
 import type { OwnCertificates } from './xmpp/own-certificates.ts';
@@ -18,7 +18,7 @@ export interface ReloadParts {
   readonly journal: JournalLog;
   readonly bridge: Bridge;
   readonly edge: XmppEdge;
-  readonly home: ComponentHome;
+  readonly home: LocalHome;
   readonly own: OwnCertificates;
   readonly proof: CertificateProof;
 }
@@ -66,7 +66,7 @@ export class Reload {
       return;
     }
     bridge.replacePolicies(set);
-    home.expect(partnerDomains(set));
+    home.policiesChanged(set);
     edge.reconsider();
     journal.note('reloaded', { what: 'policies', partners: set.partners.length, findings: findings.map(findingText) });
   }

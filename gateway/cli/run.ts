@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { flushCompileCache } from 'node:module';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Cli, configOption, example, exit, jsonOption } from './cli.ts';
@@ -28,7 +29,8 @@ Signals: SIGHUP reads policies and certificates again, SIGINT and SIGTERM flush 
     .action(async (options: RunOptions) => run(options, cli));
 }
 
-async function run({ config, json = false }: RunOptions, { terminal }: Cli): Promise<void> {
+async function run({ config, json = false }: RunOptions, cli: Cli): Promise<void> {
+  const { terminal } = cli;
   const stop = stopSignal();
   const { startGateway } = await import('../gateway.ts');
   const gateway = await startGateway(resolve(config));
@@ -36,8 +38,12 @@ async function run({ config, json = false }: RunOptions, { terminal }: Cli): Pro
     gateway.reload().catch((thrown: unknown) => reportThrown(terminal, thrown, json));
   });
   terminal.out(JSON.stringify(gateway.ready));
-  if (!stop.aborted) await once(stop, 'abort');
+  // Else it is written by a good end only, and a daemon may have none.
+  flushCompileCache();
+  const stopped = stop.aborted ? undefined : once(stop, 'abort').then(() => undefined);
+  const broken = await Promise.race([stopped, gateway.broken]);
   await gateway.close();
+  if (broken !== undefined) cli.exit(reportThrown(terminal, broken, json));
   setTimeout(() => {
     terminal.err('error internal: something still runs after the gateway has closed; ending it');
     process.exit();

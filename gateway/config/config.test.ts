@@ -115,6 +115,8 @@ it('the embedded home needs no more than its name', () => {
     link: 'embedded',
     listen: [{ host: '127.0.0.1', port: 5222 }],
     webSocket: [],
+    directTls: [],
+    proxiedWebSocket: [],
     tls: { required: true },
     limits: {
       connections: 10_000,

@@ -63,7 +63,17 @@ export const embeddedHome = z.strictObject({
     .array(listenAddress)
     .max(LISTENERS)
     .prefault([])
-    .describe('Where clients are accepted over WebSocket (RFC 7395).'),
+    .describe('Where clients are accepted over WebSocket within TLS (RFC 7395), at `/xmpp-websocket`.'),
+  directTls: z
+    .array(listenAddress)
+    .max(LISTENERS)
+    .prefault([])
+    .describe('Where clients are accepted with TLS from the first byte (XEP-0368).'),
+  proxiedWebSocket: z
+    .array(listenAddress)
+    .max(LISTENERS)
+    .prefault([])
+    .describe('Where a reverse proxy that has the TLS brings WebSocket clients in clear. On loopback only.'),
   tls: z
     .strictObject({
       required: z.boolean().default(true).describe('Whether a client without TLS is refused.'),

@@ -80,6 +80,8 @@ export class Scanner {
   #end = 0;
   #consumed = 0;
   #ignored = 0;
+  /** Whether anything but white space is among what was ignored. */
+  #ignoredInk = false;
   /** Where scanning goes on in the remainder. */
   #resumeAt = 0;
 
@@ -107,6 +109,7 @@ export class Scanner {
     this.#fresh = true;
     this.#stopped = false;
     this.#ignored = 0;
+    this.#ignoredInk = false;
     if (this.#buffer === NOTHING) this.#end = 0;
     this.#tags.restart();
   }
@@ -121,6 +124,11 @@ export class Scanner {
     return this.#end - this.#consumed + this.#ignored;
   }
 
+  /** Whether anything but white space was received since it was stopped, or behind what stopped it. */
+  get injected(): boolean {
+    return this.#ignoredInk;
+  }
+
   /**
    * Scans one chunk, calling the events as items complete. Throws {@link StreamFault}; the scanner is then stopped.
    * It is stopped behind the closing tag of the stream as well.
@@ -128,6 +136,7 @@ export class Scanner {
   push(chunk: Buffer): void {
     if (this.#stopped) {
       this.#ignored += chunk.length;
+      this.#ignoredInk ||= hasInk(chunk);
       return;
     }
     const kept = this.#remainder.length;
@@ -148,7 +157,10 @@ export class Scanner {
   #keepRest(position: number): void {
     const from = this.#stopped || this.#state === TOP ? this.#end : this.#start;
     const rest = this.#end - from;
-    if (this.#stopped) this.#ignored = this.#end - position;
+    if (this.#stopped) {
+      this.#ignored = this.#end - position;
+      this.#ignoredInk = hasInk(this.#buffer.subarray(position, this.#end));
+    }
     if (rest === 0) this.#remainder.clear();
     else {
       if (rest > this.#limit) throw tooBig();
@@ -318,4 +330,8 @@ function notUtf8(): StreamFault {
 
 function tooBig(): StreamFault {
   return new StreamFault('policy-violation', 'stanza-too-big', undefined, "<stanza-too-big xmlns='urn:xmpp:errors'/>");
+}
+
+function hasInk(bytes: Buffer): boolean {
+  return bytes.some((byte) => !((classes[byte] as number) & SPACE));
 }

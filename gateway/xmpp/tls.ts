@@ -7,6 +7,8 @@ import type { XmlStream } from './xml-stream.ts';
 
 /** XEP-0368 §3: the one protocol of direct TLS between servers. */
 export const ALPN_SERVER = 'xmpp-server';
+/** The same for users' clients. */
+export const ALPN_CLIENT = 'xmpp-client';
 /** RFC 6120 §5.3.5: renegotiation is not for XMPP. */
 export const SECURE_OPTIONS = constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION;
 /** TLS 1.2 suites with forward secrecy and authenticated encryption (RFC 9325 §4.2); TLS 1.3 has its own. */
@@ -29,6 +31,8 @@ export interface ServerTls {
   readonly context: SecureContext;
   readonly contextFor: (serverName: string) => SecureContext | undefined;
   readonly direct: boolean;
+  /** Who connects: other servers (unless said) are asked for a certificate, users' clients are not. */
+  readonly peers?: 'servers' | 'clients';
 }
 
 export interface ClientTls {
@@ -46,13 +50,14 @@ export interface ClientTls {
  */
 export function secureAsServer(stream: XmlStream, tls: ServerTls, onSecured: (secured: Secured) => void): void {
   const bare = stream.wire.detach();
+  const toClients = tls.peers === 'clients';
   const socket = new TLSSocket(bare, {
     isServer: true,
     secureContext: tls.context,
-    requestCert: true,
+    requestCert: !toClients,
     rejectUnauthorized: false,
     SNICallback: (name, done) => done(null, tls.contextFor(name) ?? tls.context),
-    ...(tls.direct ? { ALPNProtocols: [ALPN_SERVER] } : {}),
+    ...(tls.direct ? { ALPNProtocols: [toClients ? ALPN_CLIENT : ALPN_SERVER] } : {}),
   });
   stream.wire.replace(socket);
   socket.once('secure', () => onSecured(agreed(socket)));

@@ -11,6 +11,8 @@ export interface XmlStreamEvents {
   header(header: StreamHeader): void;
   element(element: ScannedElement): void;
   drain(): void;
+  /** The closing tag is about to be written: `then` writes it, behind what is still to be said. At once where absent. */
+  closing?(then: () => void): void;
   /** The stream is over, once: `undefined` after a graceful close, else why. */
   closed(fault: Fault | undefined): void;
 }
@@ -55,8 +57,11 @@ export class XmlStream {
   #unreadAnswers = 0;
   #headerSent = false;
   #headerToSend: HeaderToSend = {};
+  /** The closing tag is written, or about to be. */
+  #closing = false;
   #footerSent = false;
   #footerSeen = false;
+  #peerClosedFirst = false;
   #peerFailed = false;
   #readToEnd = false;
   #fault: Fault | undefined;
@@ -91,9 +96,19 @@ export class XmlStream {
     return this.#readToEnd;
   }
 
+  /** Whether the peer closed in good order (RFC 6120 §4.4) before we did. */
+  get peerClosedFirst(): boolean {
+    return this.#peerClosedFirst && !this.#peerFailed;
+  }
+
+  /** Whether the connection is gone and neither side has closed the stream. */
+  get broken(): boolean {
+    return this.wire.closed && !this.#closing && !this.#footerSeen;
+  }
+
   /** Whether anything may still be written. */
   get open(): boolean {
-    return !this.#footerSent && !this.wire.closed;
+    return !this.#closing && !this.#footerSent && !this.wire.closed;
   }
 
   /** The peer is proven: elements may be of this many bytes, and as many may come as will. */
@@ -149,36 +164,32 @@ export class XmlStream {
   }
 
   /**
-   * RFC 6120 §5.4.3.3: whatever came in clear behind the STARTTLS exchange was put there by somebody else.
-   * Throws {@link StreamFault}.
+   * RFC 6120 §5.4.3.3: whatever came in clear behind the STARTTLS exchange was put there by somebody else. `spaceToo`:
+   * as §5.3.1 has it, and not where some of the peers are known to end every line. Throws {@link StreamFault}.
    */
-  refuseInjection(): void {
-    if (this.#scanner.unconsumed > 0 || this.wire.socket.readableLength > 0) {
+  refuseInjection(spaceToo = true): void {
+    const injected = spaceToo ? this.#scanner.unconsumed > 0 : this.#scanner.injected;
+    if (injected || this.wire.socket.readableLength > 0) {
       throw new StreamFault('policy-violation', 'starttls-injection');
     }
   }
 
   /** Ends the stream with a stream error, RFC 6120 §4.9. */
   fail(fault: StreamFault): void {
-    if (this.#footerSent) return;
+    if (this.#closing || this.#footerSent) return;
     this.#fault ??= fault;
-    if (!this.#headerSent) this.sendHeader(this.#headerToSend);
-    this.send(streamErrorXml(fault.condition, '', fault.extra));
-    this.#sendFooter();
-    this.#awaitClose();
+    this.#end(() => {
+      if (!this.#headerSent) this.sendHeader(this.#headerToSend);
+      this.send(streamErrorXml(fault.condition, '', fault.extra));
+    });
   }
 
   /** Flushes and closes gracefully, RFC 6120 §4.4; `fault` is what {@link XmlStreamEvents.closed} will be told. */
   close(fault?: Fault): void {
-    if (this.#footerSent) return;
+    if (this.#closing || this.#footerSent) return;
     this.#fault ??= fault;
-    if (!this.#headerSent) {
-      this.destroy(fault);
-      return;
-    }
-    this.#sendFooter();
-    if (this.#footerSeen) this.wire.end();
-    this.#awaitClose();
+    if (this.#headerSent) this.#end(() => undefined);
+    else this.destroy(fault);
   }
 
   /** Drops the connection without a word: TLS failed, or the peer is gone. */
@@ -225,22 +236,28 @@ export class XmlStream {
 
   #footer(): void {
     this.#footerSeen = true;
+    this.#peerClosedFirst = !this.#closing;
     this.#readToEnd = this.#footerSent && !this.#peerFailed;
     if (this.#footerSent) this.wire.end();
     else this.close();
   }
 
-  #sendFooter(): void {
-    this.send(FOOTER);
-    this.#footerSent = true;
-    this.wire.flush();
-  }
-
-  #awaitClose(): void {
+  /** Closes our half behind its `last` words. */
+  #end(last: () => void): void {
+    this.#closing = true;
     this.#closeTimer ??= setTimeout(() => this.wire.destroy(), CLOSE_MS);
-    // A peer that was told of an error owes us no footer; its own close ends it sooner.
-    if (this.#fault instanceof StreamFault) this.wire.end();
-    if (this.wire.paused) this.wire.resume();
+    const then = (): void => {
+      if (this.#footerSent || this.wire.closed) return;
+      last();
+      this.send(FOOTER);
+      this.#footerSent = true;
+      this.wire.flush();
+      // A peer that was told of an error owes us no closing tag; its own close ends it sooner.
+      if (this.#footerSeen || this.#fault instanceof StreamFault) this.wire.end();
+      if (this.wire.paused) this.wire.resume();
+    };
+    if (this.#events.closing) this.#events.closing(then);
+    else then();
   }
 
   #closed(error: Error | undefined): void {

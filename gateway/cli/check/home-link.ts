@@ -52,8 +52,10 @@ export async function checkHomeLink(at: Checked, { partners, running }: HomeLink
 }
 
 /** Nothing to link with; whether its addresses are free is found with all other listeners. */
-function embedded({ listen, webSocket }: EmbeddedLink, place: Place): Observation[] {
-  if (listen.length + webSocket.length > 0) return [ok('home', 'the gateway serves the local users itself (embedded)')];
+function embedded(link: EmbeddedLink, place: Place): Observation[] {
+  const { listen, directTls, webSocket, proxiedWebSocket } = link;
+  if ([listen, directTls, webSocket, proxiedWebSocket].some(({ length }) => length > 0))
+    return [ok('home', 'the gateway serves the local users itself (embedded)')];
   const remedy = 'add `listen: ["127.0.0.1:5222"]`';
   return [warning('home', 'the embedded home listens nowhere, so no local user can sign in', { place, remedy })];
 }

@@ -37,7 +37,9 @@ export async function checkListeners({ config, place }: Checked): Promise<Listen
       ? []
       : [
           ...local.listen.map(listener('home', 'listen', 'clients')),
+          ...local.directTls.map(listener('home', 'directTls', 'clients with direct TLS')),
           ...local.webSocket.map(listener('home', 'webSocket', 'clients over WebSocket')),
+          ...local.proxiedWebSocket.map(listener('home', 'proxiedWebSocket', 'clients over a WebSocket proxy')),
         ];
   const admin: Listener[] =
     config.admin === undefined

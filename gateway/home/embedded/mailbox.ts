@@ -1,0 +1,199 @@
+import type { StatementSync } from 'node:sqlite';
+import type { Fault } from '../../../policies/fault.ts';
+import type { ReasonCode } from '../../../policies/reasons.ts';
+import type { Stanza } from '../../bridge/stanza.ts';
+import type { Store } from '../../store/store.ts';
+import { im } from './im-namespaces.ts';
+import { stanzaOf, withChild } from './stanza-bytes.ts';
+
+export interface MailboxLimits {
+  /** Messages of one user that wait or are on their way to a client. */
+  readonly messages: number;
+  /** Their bytes in all. */
+  readonly bytes: number;
+  /** How long one may wait, ms. */
+  readonly age: number;
+}
+
+/** A message in the mailbox, without its bytes. `id` never comes again, also after a restart. */
+export interface Mail {
+  readonly id: number;
+  /** Bare address of the user, folded. */
+  readonly user: string;
+  /** '' where the stanza has none; as in the stanza. */
+  readonly type: string;
+  /** Address as written in the stanza. */
+  readonly to: string;
+  readonly bytes: number;
+  /** ms since 1970. */
+  readonly received: number;
+}
+
+/** Enough of a stanza for its start tag: two addresses of the longest kind (RFC 7622 §3.1), an id and more. */
+const TAG_BYTES = 32 * 1024;
+
+interface Box {
+  readonly mails: Map<number, Mail>;
+  bytes: number;
+}
+
+/**
+ * Messages for local users from the moment they are accepted until a client has taken them. What is in the store is also
+ * listed here, so that bounds and order are known without asking it; the stanzas themselves are read when they are sent.
+ */
+export class Mailbox {
+  readonly #store: Store;
+  readonly #limits: MailboxLimits;
+  readonly #boxes = new Map<string, Box>();
+  readonly #mails = new Map<number, Mail>();
+  /** Rows that the store has not kept yet: they are nobody's to send. */
+  readonly #unkept = new Set<number>();
+  /** Rows that are to go, and have not. */
+  readonly #leftOver = new Set<number>();
+  readonly #insert: StatementSync;
+  readonly #remove: StatementSync;
+  readonly #find: StatementSync;
+  #last: number;
+
+  constructor(store: Store, limits: MailboxLimits) {
+    this.#store = store;
+    this.#limits = limits;
+    this.#insert = store.prepare('INSERT INTO mailbox (id, user, received, stanza) VALUES (?, ?, ?, ?)');
+    this.#remove = store.prepare('DELETE FROM mailbox WHERE id = ?');
+    this.#find = store.prepare('SELECT received, stanza FROM mailbox WHERE id = ?');
+    // A row that is gone may still be named by a session that is resumed, so its number is not given again.
+    this.#last = Number(store.prepare("SELECT max(seq) AS seq FROM sqlite_sequence WHERE name = 'mailbox'").get()?.seq);
+    const rows = store.prepare(
+      `SELECT id, user, received, length(stanza) AS bytes, substr(stanza, 1, ${TAG_BYTES}) AS tag FROM mailbox ORDER BY id`,
+    );
+    for (const { id, user, received, bytes, tag } of rows.iterate()) {
+      const { type, to } = stanzaOf(Buffer.from(tag as Uint8Array));
+      const numbers = { id: Number(id), bytes: Number(bytes), received: Number(received) };
+      this.#list({ ...numbers, user: String(user), type, to });
+    }
+  }
+
+  get size(): number {
+    return this.#mails.size;
+  }
+
+  get users(): readonly string[] {
+    return [...this.#boxes.keys()];
+  }
+
+  /**
+   * Takes a message for a user; false where the user's mailbox is full. Once it is kept, `kept` is told, in order; where
+   * the store does not take it, `failed` is told instead.
+   */
+  put(user: string, stanza: Stanza, kept: (mail: Mail) => void, failed: (reason: ReasonCode) => void): boolean {
+    const { bytes, type, to } = stanza;
+    const box = this.#boxes.get(user);
+    const full = (box?.mails.size ?? 0) >= this.#limits.messages;
+    if (full || (box?.bytes ?? 0) + bytes.length > this.#limits.bytes) return false;
+    this.#last += 1;
+    const mail: Mail = { id: this.#last, user, type, to, bytes: bytes.length, received: this.#store.now() };
+    this.#list(mail);
+    this.#unkept.add(mail.id);
+    let fault: Fault | undefined;
+    this.#store.write(
+      () => this.#insert.run(mail.id, user, mail.received, bytes),
+      (thrown) => {
+        fault = thrown;
+      },
+    );
+    this.#store.whenKept(() => {
+      this.#unkept.delete(mail.id);
+      // Meanwhile the user may have been removed.
+      if (!this.#mails.has(mail.id)) return;
+      if (fault === undefined) {
+        kept(mail);
+        return;
+      }
+      this.#unlist(mail);
+      failed(fault.code);
+    });
+    return true;
+  }
+
+  get(id: number): Mail | undefined {
+    return this.#mails.get(id);
+  }
+
+  /** What is kept for a user, oldest first. */
+  of(user: string): readonly Mail[] {
+    return [...(this.#boxes.get(user)?.mails.values() ?? [])].filter((mail) => this.#isKept(mail));
+  }
+
+  has(user: string): boolean {
+    return this.#boxes.has(user);
+  }
+
+  /** A message that is kept, with the time it has waited since (XEP-0203); `domain` is that of the home. */
+  read(id: number, domain: string): Stanza | undefined {
+    const row = this.#find.get(id);
+    if (row === undefined) return undefined;
+    const stamp = new Date(Number(row.received)).toISOString();
+    const delay = `<delay xmlns="${im.delay}" from="${domain}" stamp="${stamp}"/>`;
+    return withChild(stanzaOf(Buffer.from(row.stanza as Uint8Array)), delay);
+  }
+
+  /** A message was taken, or answered for. */
+  remove(id: number): void {
+    const mail = this.#mails.get(id);
+    if (mail === undefined) return;
+    this.#unlist(mail);
+    this.#delete(id);
+  }
+
+  /** Tries again to take out of the store what it failed to let go, such as while the disk was full. */
+  retry(): void {
+    const again = [...this.#leftOver];
+    this.#leftOver.clear();
+    for (const id of again) this.#delete(id);
+  }
+
+  /** The user is no more, and its rows with it. */
+  forget(user: string): void {
+    for (const mail of this.#boxes.get(user)?.mails.values() ?? []) this.#unlist(mail);
+  }
+
+  /** Messages that have waited too long by `now`, ms since 1970. */
+  expired(now: number): readonly Mail[] {
+    return this.all().filter(({ received }) => received + this.#limits.age <= now);
+  }
+
+  /** All that is kept, oldest first. */
+  all(): readonly Mail[] {
+    return [...this.#mails.values()].filter((mail) => this.#isKept(mail));
+  }
+
+  #isKept({ id }: Mail): boolean {
+    return !this.#unkept.has(id);
+  }
+
+  #delete(id: number): void {
+    this.#store.write(
+      () => this.#remove.run(id),
+      () => this.#leftOver.add(id),
+    );
+  }
+
+  #list(mail: Mail): void {
+    let box = this.#boxes.get(mail.user);
+    if (box === undefined) {
+      box = { mails: new Map(), bytes: 0 };
+      this.#boxes.set(mail.user, box);
+    }
+    box.mails.set(mail.id, mail);
+    box.bytes += mail.bytes;
+    this.#mails.set(mail.id, mail);
+  }
+
+  #unlist({ id, user, bytes }: Mail): void {
+    this.#mails.delete(id);
+    const box = this.#boxes.get(user);
+    if (box === undefined || !box.mails.delete(id)) return;
+    box.bytes -= bytes;
+    if (box.mails.size === 0) this.#boxes.delete(user);
+  }
+}

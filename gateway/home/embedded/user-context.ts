@@ -1,0 +1,12 @@
+import type { Stanza } from '../../bridge/stanza.ts';
+import type { Resource } from './resources.ts';
+
+/** What every part of the users' side may ask of the whole. */
+export interface UserContext {
+  /** Calls `then`, in order, once all that was stored before is kept. */
+  whenKept(then: () => void): void;
+  /** Brings a stanza on its way, as if a user's resource had sent it: to local users, or to the middle. */
+  route(stanza: Stanza): void;
+  /** Sends to a resource, behind all that was accepted before. */
+  tell(resource: Resource, stanza: Stanza): void;
+}
