@@ -43,8 +43,6 @@ interface Sealed {
 
 /** Bytes after which a row is full. */
 const LOT_BYTES = 256 * 1024;
-/** How long what was settled may wait to be written down, ms: a crash meanwhile leaves it in doubt. */
-const MARK_MS = 5;
 /** After the store has failed, ms: disks are not freed in an instant. */
 const RETRY_MS = 1_000;
 
@@ -72,18 +70,24 @@ export class OutboxJournal {
 
   /** A stanza is written with all others of this turn. */
   add(queue: OutboxQueue, stanza: Stanza): void {
-    const { arrived } = this.#open();
+    const batch = this.#open();
+    const { arrived } = batch;
+    // Nobody waits for a batch of marks alone: no disk need be synced for it.
+    if (arrived.size === 0) this.#store.whenKept(() => this.#kept(batch));
     const before = arrived.get(queue);
     if (before === undefined) arrived.set(queue, [stanza]);
     else before.push(stanza);
     queue.unkept++;
   }
 
-  /** How far the queue has come has changed; written with what arrives next, or soon. */
+  /**
+   * How far the queue has come has changed. Written in this very turn: a home that keeps what it was handed does so in
+   * the same transaction, and what a crash finds settled nobody doubts.
+   */
   touch(queue: OutboxQueue, removedRow?: number): void {
     this.#dirty.add(queue);
     if (removedRow !== undefined) this.#removed.add(removedRow);
-    if (this.#batch === undefined) this.#soon(MARK_MS);
+    if (this.#timer === undefined && !this.#closed) this.#open();
   }
 
   /** Whether something of the queue is still to be written. */
@@ -126,7 +130,6 @@ export class OutboxJournal {
       () => this.#commit(batch),
       () => this.#failed(batch),
     );
-    this.#store.whenKept(() => this.#kept(batch));
     return batch;
   }
 
@@ -199,11 +202,7 @@ export class OutboxJournal {
       queue.unkept -= stanzas.length;
       this.#owner.failed(queue, stanzas);
     }
-    this.#soon(RETRY_MS);
-  }
-
-  #soon(ms: number): void {
     if (this.#timer !== undefined || this.#closed) return;
-    this.#timer = setTimeout(() => this.#open(), ms);
+    this.#timer = setTimeout(() => this.#open(), RETRY_MS);
   }
 }

@@ -1,0 +1,29 @@
+import type { KeyPair } from '../../pki/issue.ts';
+import type { DemoClient } from './client.ts';
+import type { Organisation } from './organisation.ts';
+
+/** A domain with a server and a good certificate, of whom nobody's policy speaks. */
+export interface Stranger {
+  readonly domain: string;
+  readonly certificate: KeyPair;
+}
+
+/** The users who take part. */
+export interface Cast {
+  /** Of contoso.example, whose executive `ceo` is. */
+  readonly alice: DemoClient;
+  readonly ceo: DemoClient;
+  /** Of fabrikam.example. */
+  readonly bob: DemoClient;
+}
+
+/** Where the tour takes place. */
+export interface Scene {
+  readonly contoso: Organisation;
+  readonly fabrikam: Organisation;
+  readonly stranger: Stranger;
+  /** There once they have signed in; throws before. */
+  readonly cast: Cast;
+  /** Starts both gateways, and lets everyone sign in. Resolves with the ms each gateway took, in the order above. */
+  open(signal: AbortSignal): Promise<readonly [number, number]>;
+}
