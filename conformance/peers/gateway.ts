@@ -1,14 +1,16 @@
+import { execFile } from 'node:child_process';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { type KeyPair, writeAuthority, writeKeyPair } from './authority.ts';
 import { Lines } from './lines.ts';
 import type { Nameserver } from './peer.ts';
 import { ServerProcess } from './process.ts';
 
 export interface GatewayOptions {
-  /** The server whose users the gateway stands for, with the domains it serves. */
-  readonly home: HomeServer;
+  /** The server whose users the gateway stands for, or the users that the gateway serves itself. */
+  readonly home: HomeServer | EmbeddedHome;
   readonly homeDomains: readonly string[];
   /** The loopback address of every port of the gateway. */
   readonly address: string;
@@ -25,6 +27,10 @@ export interface GatewayOptions {
   readonly edge?: string | undefined;
   /** Further keys of `home.xmpp`, likewise. */
   readonly link?: string | undefined;
+  /** Further lines of gateway.yaml, such as `outbox: { keep: false }`. */
+  readonly settings?: string | undefined;
+  /** Arguments of Node itself, such as `--cpu-prof`. */
+  readonly nodeArguments?: readonly string[] | undefined;
 }
 
 /** Where the home server takes components: every peer is one. */
@@ -33,10 +39,19 @@ export interface HomeServer {
   readonly ports: { readonly component: number };
 }
 
+/** The gateway's own home server. */
+export interface EmbeddedHome {
+  /** User name to password. */
+  readonly users: Readonly<Record<string, string>>;
+}
+
 export interface GatewayPorts {
   readonly s2s: number;
   readonly directTls: number;
   readonly admin: number;
+  /** Of the embedded home. */
+  readonly c2s: number;
+  readonly webSocket: number;
 }
 
 /** A line of the gateway's log. */
@@ -59,6 +74,7 @@ export class GatewayProcess {
   static async start(options: GatewayOptions): Promise<GatewayProcess> {
     const gateway = new GatewayProcess(options);
     await gateway.#write();
+    for (const [username, password] of Object.entries(gateway.users)) await gateway.addUser(username, password);
     await gateway.start();
     return gateway;
   }
@@ -69,6 +85,17 @@ export class GatewayProcess {
 
   get address(): string {
     return this.#options.address;
+  }
+
+  /** Of the users of the embedded home. */
+  get domain(): string {
+    return this.#options.homeDomains[0] ?? '';
+  }
+
+  /** Of the embedded home, with their passwords. */
+  get users(): Readonly<Record<string, string>> {
+    const { home } = this.#options;
+    return !('ports' in home) ? home.users : {};
   }
 
   get ports(): GatewayPorts {
@@ -88,7 +115,7 @@ export class GatewayProcess {
       {
         name: 'gateway',
         command: process.execPath,
-        args: [main, 'run', '-c', this.configFile],
+        args: [...(this.#options.nodeArguments ?? []), main, 'run', '-c', this.configFile],
         ready: [/"event":"ready"/],
       },
       this.log,
@@ -102,9 +129,25 @@ export class GatewayProcess {
     return exit?.code ?? null;
   }
 
+  /** SIGKILL. Resolves when the process is gone. */
   async kill(): Promise<void> {
-    await this.#server?.kill();
+    const server = this.#server;
     this.#server = undefined;
+    server?.kill();
+    await server?.exit;
+  }
+
+  /** Adds a user to the embedded home, whether it runs or not. */
+  async addUser(username: string, password: string): Promise<void> {
+    const address = `${username}@${this.domain}`;
+    await this.command(['user', 'add', address, '--password-stdin', '-c', this.configFile], `${password}\n`);
+  }
+
+  /** Runs a command of the gateway with this on its standard input; resolves with what it wrote, rejects when it fails. */
+  async command(args: readonly string[], input = ''): Promise<string> {
+    const running = execute(process.execPath, [main, ...args]);
+    running.child.stdin?.end(input);
+    return (await running).stdout;
   }
 
   /** Waits until every component link of these partners stands. */
@@ -171,8 +214,7 @@ export class GatewayProcess {
   }
 
   async #write(): Promise<void> {
-    const { folder, home, homeDomains, address, ports, nameserver, certificate, authorityPem, policies } =
-      this.#options;
+    const { folder, homeDomains, address, ports, nameserver, certificate, authorityPem, policies } = this.#options;
     const pki = join(folder, 'pki');
     await writeKeyPair(pki, 'gateway', certificate);
     await writeAuthority(pki, authorityPem);
@@ -180,7 +222,6 @@ export class GatewayProcess {
     for (const [name, text] of Object.entries(policies)) await writeFile(join(folder, 'policies', name), text);
     await writeFile(join(folder, 'secret'), this.#options.secret);
     const edge = this.#options.edge === undefined ? '' : `, ${this.#options.edge}`;
-    const link = this.#options.link === undefined ? '' : `, ${this.#options.link}`;
     await writeFile(
       this.configFile,
       [
@@ -188,7 +229,7 @@ export class GatewayProcess {
         'policies: ./policies',
         'home:',
         `  domains: [${homeDomains.join(', ')}]`,
-        `  xmpp: { link: component, host: ${home.address}, port: ${home.ports.component}, secret: { file: ./secret }${link} }`,
+        `  xmpp: { ${this.#home()} }`,
         'edges:',
         `  xmpp: { listen: ["${address}:${ports.s2s}"], directTls: ["${address}:${ports.directTls}"]${edge} }`,
         'tls:',
@@ -197,11 +238,22 @@ export class GatewayProcess {
         `dns: { servers: ["${nameserver.address}:${nameserver.port}"], dnssec: off }`,
         `admin: { listen: "${address}:${ports.admin}" }`,
         'log: { level: info }',
+        ...(this.#options.settings === undefined ? [] : [this.#options.settings]),
         '',
       ].join('\n'),
     );
   }
+
+  #home(): string {
+    const { home, address, ports, link } = this.#options;
+    const keys = !('ports' in home)
+      ? `link: embedded, listen: ["${address}:${ports.c2s}"], webSocket: ["${address}:${ports.webSocket}"]`
+      : `link: component, host: ${home.address}, port: ${home.ports.component}, secret: { file: ./secret }`;
+    return link === undefined ? keys : `${keys}, ${link}`;
+  }
 }
+
+const execute = promisify(execFile);
 
 async function replaceFile(file: string, text: string): Promise<void> {
   await writeFile(`${file}.new`, text);

@@ -2,7 +2,10 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { Interrupted } from './interrupt.ts';
 import { drawbridge } from './program.ts';
+import type { Question } from './prompt.ts';
 
 export interface Outcome {
   readonly code: number;
@@ -22,8 +25,31 @@ export function spawned(args: readonly string[], cwd: string, file = mainFile): 
 }
 
 /** Runs the command line in this process. */
-export async function called(...args: readonly string[]): Promise<Outcome> {
+export function called(...args: readonly string[]): Promise<Outcome> {
+  return calledBy({}, ...args);
+}
+
+/** What a command line finds on standard input: what is piped in, or a person who gives these answers. */
+export interface Caller {
+  readonly input?: string;
+  readonly answers?: readonly string[];
+  /** Whether a person watches. */
+  readonly watched?: boolean;
+}
+
+/** Runs the command line in this process for somebody; what is asked stands in `err`. */
+export async function calledBy(
+  { input = '', answers, watched = false }: Caller,
+  ...args: readonly string[]
+): Promise<Outcome> {
   let [out, err] = ['', ''];
+  const left = [...(answers ?? [])];
+  const ask = async ({ text, hidden = false }: Question): Promise<string> => {
+    const answer = left.shift();
+    if (answer === undefined) throw new Interrupted();
+    err += `${text}${hidden ? '' : answer}\n`;
+    return answer;
+  };
   const code = await drawbridge(args, {
     out: (text) => {
       out += `${text}\n`;
@@ -31,7 +57,9 @@ export async function called(...args: readonly string[]): Promise<Outcome> {
     err: (text) => {
       err += `${text}\n`;
     },
-    watched: false,
+    watched,
+    input: Readable.from([input]),
+    ask: answers === undefined ? undefined : ask,
   });
   return { code, out, err };
 }

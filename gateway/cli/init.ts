@@ -1,8 +1,7 @@
-import { isIP } from 'node:net';
 import { basename, join, relative, resolve } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { foldDomain } from '../../policies/address.ts';
+import { type Command, Option } from 'commander';
 import { type Cli, example, exit, jsonOption } from './cli.ts';
+import { readDomain } from './domain-argument.ts';
 import { pathText } from './place-text.ts';
 
 const launcher = join(import.meta.dirname, '../drawbridge.js');
@@ -54,12 +53,4 @@ async function init(dir: string, domain: string, json: boolean, { terminal }: Cl
 function commandText(script = ''): string {
   if (script.endsWith('/node_modules/.bin/drawbridge')) return 'npx drawbridge';
   return basename(script) === 'drawbridge' ? 'drawbridge' : `node ${pathText(launcher)}`;
-}
-
-function readDomain(text: string): string {
-  const domain = foldDomain(text);
-  if (domain === undefined || isIP(domain.replace(/^\[|\]$/g, '')) !== 0) {
-    throw new InvalidArgumentError('A domain is written `contoso.example`.');
-  }
-  return domain;
 }

@@ -1,3 +1,5 @@
+import { ask, type Question } from './prompt.ts';
+
 /** Where a command speaks. Every text is written with a line end behind it. */
 export interface Terminal {
   /** Results: what a script reads. */
@@ -6,6 +8,10 @@ export interface Terminal {
   err(text: string): void;
   /** Whether a person watches `err`, so that progress is worth showing. */
   readonly watched: boolean;
+  /** What is piped in. */
+  readonly input: AsyncIterable<Buffer | string>;
+  /** Asks the person at the keyboard; undefined where there is none. Rejects with `Interrupted` at Ctrl-C or Ctrl-D. */
+  readonly ask: ((question: Question) => Promise<string>) | undefined;
 }
 
 /** The terminal of this process. A reader that goes away (`drawbridge check | head`) is no error. */
@@ -20,5 +26,13 @@ export function processTerminal(): Terminal {
     out: (text) => stdout.write(`${text}\n`),
     err: (text) => stderr.write(`${text}\n`),
     watched: stderr.isTTY === true,
+    // Standard input is only touched by whoever reads it.
+    get input() {
+      return process.stdin;
+    },
+    get ask() {
+      const { stdin } = process;
+      return stdin.isTTY ? (question: Question) => ask(question, { input: stdin, output: stderr }) : undefined;
+    },
   };
 }

@@ -1,0 +1,70 @@
+import type { X509Certificate } from 'node:crypto';
+import { Certificate } from '../../../pki/certificate.ts';
+import { identitiesIn } from '../../../pki/identity.ts';
+import { oids } from '../../../pki/oids.ts';
+import type { TrustAnchors } from '../../../pki/trust.ts';
+import { verifyChain } from '../../../pki/verify.ts';
+import { asFault } from '../../../policies/fault.ts';
+import { type Observation, ok, warning } from '../observation.ts';
+import { remedyFor } from './remedies.ts';
+
+const DAY_MS = 86_400_000;
+/** From here on an expiry is worth a word: the partner must renew before our users notice. */
+const SOON_DAYS = 30;
+/** Names told of a certificate. */
+const NAMES = 10;
+
+const purposeNames: ReadonlyMap<string, string> = new Map([
+  [oids.serverAuth, 'servers'],
+  [oids.clientAuth, 'clients'],
+  [oids.anyExtendedKeyUsage, 'anything'],
+]);
+
+/** What a server shows of itself (`chain`: DER, leaf first): names, purposes, dates, and where its chain leads. */
+export function describeChain(chain: readonly Buffer[], anchors: TrustAnchors, now: Date): Observation[] {
+  const [leafDer] = chain;
+  if (leafDer === undefined) return [];
+  try {
+    const leaf = new Certificate(leafDer);
+    return [ofLeaf(leaf, now), ofPath(chain, anchors, now)];
+  } catch (thrown) {
+    const { code, message } = asFault(thrown);
+    return [warning('tls', message, { reason: code, remedy: remedyFor(code) })];
+  }
+}
+
+function ofLeaf(leaf: Certificate, now: Date): Observation {
+  const { dnsNames, srvNames, xmppAddresses } = identitiesIn(leaf);
+  const names = [...new Set([...dnsNames, ...srvNames, ...xmppAddresses])];
+  const named = names.length === 0 ? 'no domain' : names.slice(0, NAMES).join(', ');
+  const more = names.length > NAMES ? `, … (${names.length})` : '';
+  const text = `certificate ${leaf.label}: names ${named}${more}; for ${purposesOf(leaf)}; ${validity(leaf, now)}`;
+  const days = Math.floor((leaf.notAfter.getTime() - now.getTime()) / DAY_MS);
+  if (days >= SOON_DAYS || days < 0) return ok('tls', text);
+  return warning('tls', `${text}, in ${days} days`, { remedy: remedyFor('certificate-expired') });
+}
+
+function purposesOf({ purposes }: Certificate): string {
+  if (purposes === undefined) return 'anything';
+  const known = [...purposes].map((oid) => purposeNames.get(oid) ?? oid);
+  return known.length === 0 ? 'nothing' : known.join(' and ');
+}
+
+function validity({ notBefore, notAfter }: Certificate, now: Date): string {
+  const day = (date: Date): string => date.toISOString().slice(0, 10);
+  return now < notBefore ? `valid only from ${day(notBefore)}` : `valid until ${day(notAfter)}`;
+}
+
+/** Names are judged elsewhere, by what proves a domain. */
+function ofPath(chain: readonly Buffer[], anchors: TrustAnchors, now: Date): Observation {
+  const result = verifyChain(chain, { anchors, now, purpose: 'either' });
+  if (!result.ok) {
+    return warning('tls', `chain of ${chain.length}: ${result.detail}`, { reason: result.reason });
+  }
+  return ok('tls', `chain: ${result.path.map(commonName).join(' ← ')}, which is trusted`);
+}
+
+/** The last part of the subject tells one certificate of a chain from the others. */
+function commonName({ subject, fingerprint256 }: X509Certificate): string {
+  return subject?.split('\n').at(-1) ?? fingerprint256.slice(0, 23);
+}
