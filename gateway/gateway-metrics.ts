@@ -1,4 +1,5 @@
 import type { Metric } from './admin/metrics.ts';
+import { processMetrics } from './admin/process-metrics.ts';
 import type { Bridge } from './bridge/bridge.ts';
 import type { JournalLog } from './journal-log.ts';
 import type { LocalHome } from './local-home.ts';
@@ -100,5 +101,6 @@ export function gatewayMetrics(parts: {
         for (const [what, value] of Object.entries(store.counters)) yield { labels: { what }, value };
       },
     },
+    ...processMetrics,
   ];
 }

@@ -86,38 +86,49 @@ function waitOf(refusal: unknown): number {
   return LEASE_MS;
 }
 
+type Direction = 'inbound' | 'outbound';
+
 /** The rates of every partner's policy, each direction with buckets of its own. */
 export class PartnerLimits {
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Map<string, Record<Direction, Map<LimitedFlow, Bucket>>>();
 
   /**
    * Takes one token; false where there is none. A rate that a new policy leaves as it was goes on where it stood.
    * `borrow` is for what does more harm lost than late.
    */
-  take(partner: PartnerPolicy, kind: LimitedFlow, direction: 'inbound' | 'outbound', borrow = false): boolean {
+  take(partner: PartnerPolicy, kind: LimitedFlow, direction: Direction, borrow = false): boolean {
     const flow = kind === 'pings' ? PINGS : partner.limits[kind];
     if (flow === undefined) return true;
-    const key = `${partner.name} ${direction} ${kind}`;
-    let bucket = this.#buckets.get(key);
+    const buckets = this.#of(partner.name)[direction];
+    let bucket = buckets.get(kind);
     if (bucket === undefined || !sameFlow(bucket.flow, flow)) {
       bucket?.close();
       bucket = new Bucket(flow);
-      this.#buckets.set(key, bucket);
+      buckets.set(kind, bucket);
     }
     return bucket.take(borrow);
   }
 
   /** Forgets partners that are none any more. */
   retain(partners: ReadonlySet<string>): void {
-    for (const [key, bucket] of this.#buckets) {
-      if (partners.has(key.slice(0, key.indexOf(' ')))) continue;
-      bucket.close();
-      this.#buckets.delete(key);
+    for (const [name, { inbound, outbound }] of this.#buckets) {
+      if (partners.has(name)) continue;
+      for (const bucket of [...inbound.values(), ...outbound.values()]) bucket.close();
+      this.#buckets.delete(name);
     }
   }
 
   close(): void {
     this.retain(new Set());
+  }
+
+  #of(name: string): Record<Direction, Map<LimitedFlow, Bucket>> {
+    let buckets = this.#buckets.get(name);
+    if (buckets === undefined) {
+      buckets = { inbound: new Map(), outbound: new Map() };
+      this.#buckets.set(name, buckets);
+    }
+    return buckets;
   }
 }
 

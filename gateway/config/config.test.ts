@@ -99,7 +99,7 @@ it('the least configuration is filled up with defaults', () => {
   });
   expect(config?.home).toMatchObject({
     domains: ['contoso.example'],
-    xmpp: { host: '127.0.0.1', port: 5347, wait: 30_000, window: 500 },
+    xmpp: { host: '127.0.0.1', port: 5347, wait: 30_000, window: 5_000 },
   });
   expect(config?.dns).toMatchObject({ dnssec: 'trust-ad', trusted: [], timeout: 12_000, servers: expect.any(Array) });
   expect(config?.store).toEqual({ fsync: 'commit', bytes: 2 * 1024 ** 3 });

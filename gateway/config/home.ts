@@ -19,7 +19,7 @@ const component = (base: string) =>
       .int()
       .min(1)
       .max(100_000)
-      .default(500)
+      .default(5_000)
       .describe('Stanzas under way to the home server, per link, that it has not acknowledged.'),
   });
 

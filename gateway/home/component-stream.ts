@@ -42,7 +42,7 @@ export interface ComponentOwner {
 const WINDOW_BYTES = 4 * 1024 * 1024;
 /** The least time between two batches, ms: what a stanza may wait under load. */
 const SPACING_MS = 10;
-/** How long the home server may leave a fence unanswered, ms. */
+/** How long the home server may leave a fence unanswered at most, ms; no longer than the silence before a question. */
 const FENCE_MS = 60_000;
 /** Errors that may wait to be written, bytes: all that one read can bring about. */
 const OVERTAKE_BYTES = 1024 * 1024;
@@ -65,7 +65,8 @@ export class ComponentStream implements Carrier {
   #linked = false;
   #patience: NodeJS.Timeout | undefined;
   #congested = false;
-  #lastFence = Date.now();
+  /** When the first fence was sent behind which nothing was read yet; those that follow it change nothing about it. */
+  #asked = 0;
 
   constructor(options: ComponentOptions, owner: ComponentOwner) {
     this.#options = options;
@@ -142,9 +143,10 @@ export class ComponentStream implements Carrier {
   lookAfter(now: number): void {
     const silent = now - this.#xml.lastRead;
     if (!this.#linked || this.#xml.wire.paused) return;
-    if (silent > FENCE_MS && this.#lastFence > this.#xml.lastRead && now - this.#lastFence > FENCE_MS) {
+    const answered = this.#asked <= this.#xml.lastRead;
+    if (!answered && now - this.#asked > Math.min(FENCE_MS, this.#options.keepAliveMs)) {
       this.#xml.destroy(new Fault('stream-idle', 'The home server answers no ping.'));
-    } else if (silent > this.#options.keepAliveMs && this.#lastFence <= this.#xml.lastRead) this.#fence();
+    } else if (silent > this.#options.keepAliveMs && answered) this.#fence();
   }
 
   close(fault: Fault): void {
@@ -153,7 +155,7 @@ export class ComponentStream implements Carrier {
   }
 
   #fence(): void {
-    this.#lastFence = Date.now();
+    if (this.#asked <= this.#xml.lastRead) this.#asked = Date.now();
     const from = escapeAttribute(wireDomain(this.#options.domain));
     const to = escapeAttribute(wireDomain(this.#options.homeDomain));
     const id = `${FENCE}${this.#nonce}-${this.#window.written}`;
