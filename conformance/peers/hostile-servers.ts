@@ -62,6 +62,9 @@ export async function established(stream: RawStream, keys: KeyPair, offer = ''):
   await stream.write(success);
   await stream.read(openingTag);
   await stream.write(header + features(offer));
+  if (offer !== management) return;
+  await stream.read(/<enable[^>]*>/);
+  await stream.write("<enabled xmlns='urn:xmpp:sm:3'/>");
 }
 
 /** Writes the same for ever: rejects when the connection is gone. */

@@ -10,6 +10,7 @@ import { CertificateProof } from './evidence/certificate.ts';
 import type { DialbackOutcome } from './evidence/dialback.ts';
 import { ns } from './namespaces.ts';
 import { OwnCertificates } from './own-certificates.ts';
+import { VolatileStreamSessions } from './stream-sessions.ts';
 import { edgeOptions } from './testing/edge.fixture.ts';
 import { connected, type RawPeer } from './testing/raw-peer.fixture.ts';
 import { RecordingHost, RecordingJournal } from './testing/recording.fixture.ts';
@@ -28,6 +29,7 @@ function contextOf(host: RecordingHost, journal: RecordingJournal): EdgeContext 
     certificates: new OwnCertificates([], { minVersion: 'TLSv1.2' }),
     proof: new CertificateProof(trustFromPem([]), Date.now),
     keys: new DialbackKeys('secret'),
+    streamSessions: new VolatileStreamSessions(),
   };
 }
 

@@ -5,6 +5,7 @@ import type { DialbackKeys } from './dialback-key.ts';
 import type { CertificateProof } from './evidence/certificate.ts';
 import type { OwnCertificates } from './own-certificates.ts';
 import type { ScannerLimits } from './scanner.ts';
+import type { StreamSessions } from './stream-sessions.ts';
 
 /** The settings of the XMPP edge, as plain numbers: ms, bytes, counts. Defaults and bounds are the configuration's. */
 export interface XmppEdgeOptions {
@@ -32,6 +33,7 @@ export interface EdgeContext {
   readonly certificates: OwnCertificates;
   readonly proof: CertificateProof;
   readonly keys: DialbackKeys;
+  readonly streamSessions: StreamSessions;
 }
 
 /** Before proof an element is a handshake step: RFC 6120 §13.12 allows no smaller limit than this on stanzas. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { Fault } from '../../policies/fault.ts';
-import type { Edge } from '../bridge/ports.ts';
+import type { Edge, Taken } from '../bridge/ports.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import type { Resolver } from '../dns/resolver.ts';
 import type { EdgeContext } from './edge-context.ts';
@@ -10,6 +10,8 @@ import { Gate, Listener, type ListenerLimits } from './listener.ts';
 import { Liveness } from './liveness.ts';
 import type { OutgoingStream } from './outgoing.ts';
 import { OutgoingPool } from './outgoing-pool.ts';
+import type { Left } from './receipts.ts';
+import { ResumableStreams } from './resumable-streams.ts';
 import type { ScannedElement } from './start-tag.ts';
 import { StreamFault } from './stream-error.ts';
 
@@ -39,8 +41,9 @@ export class XmppEdge implements Edge {
   readonly #gate: Gate;
   readonly #pool: OutgoingPool;
   readonly #liveness: Liveness;
-  readonly #fences = new Fences();
+  readonly #fences: Fences;
   readonly #incoming = new Set<IncomingStream>();
+  readonly #resumable: ResumableStreams;
   #listeners: Listener[] = [];
   #round: NodeJS.Timeout | undefined;
   #over: ((stream: IncomingStream | OutgoingStream) => void) | undefined;
@@ -50,6 +53,9 @@ export class XmppEdge implements Edge {
   constructor(parts: XmppEdgeParts) {
     this.#parts = parts;
     this.#gate = new Gate(parts.limits);
+    const { host } = parts.context;
+    this.#fences = new Fences((stanza) => host.delivered(stanza));
+    this.#resumable = new ResumableStreams((stream, left) => this.#pool.lost(stream, left));
     this.#liveness = new Liveness(parts.context.options);
     this.#pool = new OutgoingPool(parts.context, {
       resolver: parts.resolver,
@@ -82,7 +88,7 @@ export class XmppEdge implements Edge {
     return bound;
   }
 
-  send(home: string, partner: string, stanza: Stanza): boolean {
+  send(home: string, partner: string, stanza: Stanza): Taken {
     return this.#pool.send(home, partner, stanza);
   }
 
@@ -136,6 +142,7 @@ export class XmppEdge implements Edge {
   async #cease(): Promise<void> {
     for (const listener of this.#listeners) listener.close();
     this.#listeners = [];
+    this.#resumable.close();
     this.#pool.wane();
     await this.#end([...this.#incoming, ...[...this.#pool.streams].filter(({ bidi }) => bidi)]);
   }
@@ -177,6 +184,7 @@ export class XmppEdge implements Edge {
       fences: this.#fences,
       pong: (element) => this.#pong(element),
       room: (carrier) => this.#pool.pump(carrier),
+      resumable: this.#resumable,
       closed: (closed, fault, left) => this.#closed(closed, fault, left),
     });
     this.#incoming.add(stream);
@@ -186,7 +194,7 @@ export class XmppEdge implements Edge {
     return this.#fences.pong(element) || this.#liveness.pong(element);
   }
 
-  #closed(stream: IncomingStream, fault: Fault | undefined, left: readonly Stanza[]): void {
+  #closed(stream: IncomingStream, fault: Fault | undefined, left: Left | undefined): void {
     this.#incoming.delete(stream);
     const { journal } = this.#parts.context;
     const facts = { ...stream.facts(), detail: fault?.message };
@@ -194,13 +202,17 @@ export class XmppEdge implements Edge {
       const condition = fault instanceof StreamFault ? fault.condition : undefined;
       journal.refuse('stream-refused', fault.code, { ...facts, condition, rule: fault.place });
     } else journal.note('stream-closed', { ...facts, reason: fault?.code });
-    this.#pool.lost(stream, left);
+    if (left !== undefined) this.#pool.lost(stream, left);
     this.#over?.(stream);
   }
 
   #lookOver(now: number): void {
-    for (const stream of this.#incoming) this.#liveness.incoming(stream, now);
+    for (const stream of this.#incoming) {
+      this.#liveness.incoming(stream, now);
+      stream.lookAfter(now);
+    }
     for (const stream of this.#pool.streams) this.#liveness.outgoing(stream, now);
     this.#pool.sweep();
+    this.#parts.context.streamSessions.sweep(now);
   }
 }

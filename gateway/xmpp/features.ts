@@ -7,6 +7,7 @@ export const offer = {
   external: `<mechanisms xmlns='${ns.sasl}'><mechanism>EXTERNAL</mechanism></mechanisms>`,
   /** `<errors/>`: we answer dialback with typed errors (XEP-0220 §2.5). */
   dialback: `<dialback xmlns='${ns.dialbackFeature}'><errors/></dialback>`,
+  sm: `<sm xmlns='${ns.sm}'/>`,
   bidi: `<bidi xmlns='${ns.bidiFeature}'/>`,
   /** XEP-0478: the largest stanza in bytes and how long a stream may be silent in seconds. */
   limits: (bytes: number, idleMs: number): string =>

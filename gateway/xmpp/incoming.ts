@@ -6,17 +6,21 @@ import type { Stanza } from '../bridge/stanza.ts';
 import { DialbackReceiver } from './dialback-receiver.ts';
 import { type EdgeContext, newStreamId, UNPROVEN_ELEMENT_BYTES } from './edge-context.ts';
 import type { DialbackOutcome } from './evidence/dialback.ts';
-import { prospectiveDialback } from './evidence/dialback.ts';
-import { featuresXml, offer, readBidiMaxBytes } from './features.ts';
+import { featuresXml, readBidiMaxBytes } from './features.ts';
 import type { Fences } from './fence.ts';
+import { offersTo } from './incoming-offers.ts';
 import { ns } from './namespaces.ts';
 import { ProvenDomains } from './proven-domains.ts';
+import type { Left } from './receipts.ts';
+import type { ResumableStreams } from './resumable-streams.ts';
 import { SaslExternal } from './sasl-external.ts';
 import { StanzaIntake } from './stanza-intake.ts';
 import { StanzaOutlet } from './stanza-outlet.ts';
 import type { ScannedElement, StreamHeader } from './start-tag.ts';
 import { StreamFault } from './stream-error.ts';
-import { secureAsServer } from './tls.ts';
+import { ManagementReceiver, type Pair } from './stream-management-receiver.ts';
+import type { Secured } from './tls.ts';
+import { TlsReceiver } from './tls-receiver.ts';
 import { XmlStream } from './xml-stream.ts';
 
 /** What an incoming stream needs of the edge around it. */
@@ -28,8 +32,12 @@ export interface IncomingOwner {
   pong(element: ScannedElement): boolean;
   readonly fences: Fences;
   room(stream: IncomingStream): void;
-  /** The stream is over, and `left`, in order, is what the peer has not taken. */
-  closed(stream: IncomingStream, fault: Fault | undefined, left: readonly Stanza[]): void;
+  readonly resumable: ResumableStreams;
+  /**
+   * The stream is over, and `left` is what the peer has not taken; undefined where it may still resume the stream and
+   * tell, which is then the business of `resumable`.
+   */
+  closed(stream: IncomingStream, fault: Fault | undefined, left: Left | undefined): void;
 }
 
 /** Headers a peer may send on one stream: in clear, behind TLS, behind SASL, and one to spare. */
@@ -54,14 +62,19 @@ export class IncomingStream {
   /** The domain the peer says it is; proof is another matter. */
   claimed = '';
   bidi = false;
+  /** What was proven first. */
+  pair: Pair | undefined;
+  readonly outlet: StanzaOutlet;
   readonly #context: EdgeContext;
   readonly #owner: IncomingOwner;
+  readonly #tls: TlsReceiver;
   readonly #dialback: DialbackReceiver;
   readonly #sasl: SaslExternal;
   readonly #intake: StanzaIntake;
-  readonly #outlet: StanzaOutlet;
+  readonly #management: ManagementReceiver;
+  /** Pairs that stanzas of ours may be carried for, by `home partner`. */
+  readonly #carried = new Map<string, Pair>();
   readonly #deadline: NodeJS.Timeout;
-  #shakingHands = false;
   #headers = 0;
 
   constructor(socket: Socket, direct: boolean, context: EdgeContext, owner: IncomingOwner) {
@@ -80,12 +93,13 @@ export class IncomingStream {
         header: (header) => this.#header(header),
         element: (element) => this.#element(element),
         drain: () => owner.room(this),
+        closing: (then) => this.#closing(then),
         closed: (fault) => this.#closed(fault),
       },
     );
     const proven = new ProvenDomains(context.proof);
     this.proven = proven;
-    this.#outlet = new StanzaOutlet(this.xml, context.host);
+    this.outlet = new StanzaOutlet(this.xml, context.host);
     this.#intake = new StanzaIntake(this.xml, context.host, {
       get anyProven() {
         return proven.size > 0;
@@ -93,19 +107,26 @@ export class IncomingStream {
       isProven: (domain) => proven.has(domain),
       pong: (element) => owner.pong(element),
     });
+    this.#tls = new TlsReceiver(context.certificates, this, (secured) => this.#secured(secured));
     this.#sasl = new SaslExternal(context, this, (partner, evidence) => this.#prove(this.home, partner, evidence));
     this.#dialback = new DialbackReceiver(context, this, {
       verify: (home, partner, id, key) => owner.verify(home, partner, id, key),
       prove: (home, partner, evidence) => this.#prove(home, partner, evidence),
       told: (home, partner) => this.#carry(home, partner),
     });
+    this.#management = new ManagementReceiver(context, this, {
+      room: () => owner.room(this),
+      resumable: owner.resumable,
+      begun: (id) => owner.resumable.stands(id, this),
+      resumed: () => this.#resumed(),
+    });
     this.#deadline = setTimeout(() => {
       const late = new StreamFault('connection-timeout', 'stream-timeout', 'Not proven in time.');
       // RFC 6120 §5.4.3.2: a handshake that fails ends without a word.
-      if (this.#shakingHands) this.xml.destroy(late);
+      if (this.#tls.shakingHands) this.xml.destroy(late);
       else this.xml.fail(late);
     }, options.authTimeoutMs);
-    if (direct) this.#secure(true);
+    if (direct) this.#tls.secure(true);
   }
 
   get secured(): boolean {
@@ -113,7 +134,12 @@ export class IncomingStream {
   }
 
   get lastStanza(): number {
-    return Math.max(this.#intake.lastStanza, this.#outlet.lastStanza);
+    return Math.max(this.#intake.lastStanza, this.outlet.lastStanza);
+  }
+
+  /** To be called now and then. */
+  lookAfter(now: number): void {
+    this.#management.lookAfter(now);
   }
 
   /** The middle has room again for this pair. */
@@ -123,11 +149,11 @@ export class IncomingStream {
 
   /** Carries a stanza of ours, where the stream is bidirectional. */
   send(stanza: Stanza): void {
-    this.#outlet.send(stanza);
+    this.outlet.send(stanza);
   }
 
   get full(): boolean {
-    return this.#outlet.full;
+    return this.outlet.full;
   }
 
   get open(): boolean {
@@ -135,7 +161,7 @@ export class IncomingStream {
   }
 
   close(fault?: Fault): void {
-    this.#outlet.close(fault);
+    this.outlet.close(fault);
   }
 
   #header(header: StreamHeader): void {
@@ -154,104 +180,46 @@ export class IncomingStream {
     this.home = to === '' ? this.home : to;
     this.claimed = from === '' ? this.claimed : from;
     this.xml.sendHeader(reply);
-    if (header.version !== '') this.xml.send(featuresXml(this.#offers()));
+    if (header.version !== '') this.xml.send(featuresXml(offersTo(this, this.#context)));
     else if (this.#context.options.tlsRequired && !this.secured) {
       throw new StreamFault('policy-violation', 'tls-unavailable', 'A stream without version can have no TLS.');
     }
     if (this.#sasl.authenticated !== '') this.#carry(this.home, this.#sasl.authenticated);
   }
 
-  #offers(): string[] {
-    const { options, certificates } = this.#context;
-    const always = [offer.limits(options.scanner.elementBytes, options.idleMs)];
-    if (!this.secured && certificates.contextFor(this.home) !== undefined) {
-      const bare = options.tlsRequired ? [] : [offer.dialback, ...always];
-      return [offer.starttls(options.tlsRequired), ...bare];
-    }
-    const bidi = options.bidi ? [offer.bidi] : [];
-    if (this.proven.size > 0) return [offer.dialback, ...always];
-    if (this.claimed === '') return [offer.dialback, ...bidi, ...always];
-    const { host } = this.#context;
-    const certificate = this.proven.certificateFor(this.claimed);
-    if (host.trust(this.claimed, [certificate]).sufficient) return [offer.external, offer.dialback, ...bidi, ...always];
-    const verdict = host.trust(this.claimed, [certificate, prospectiveDialback(this.claimed)]);
-    if (verdict.sufficient) return [offer.dialback, ...bidi, ...always];
-    const reason = verdict.reason !== 'trust-insufficient' || certificate.holds ? verdict.reason : certificate.reason;
-    // One condition for strangers and for partners that prove too little: whose partners we are is nobody's business.
-    const detail = reason === certificate.reason ? certificate.detail : undefined;
-    throw new StreamFault('not-authorized', reason, detail, '', verdict.place);
-  }
-
   #element(element: ScannedElement): void {
     const { namespace } = element;
     if (namespace === ns.server) {
+      const { management } = this.#management;
+      if (management?.concluded) return;
       this.#intake.take(element);
-      return;
-    }
-    if (namespace === ns.tls && element.name === 'starttls') this.#starttls();
+      management?.took();
+    } else if (namespace === ns.sm) this.#management.element(element);
+    else if (namespace === ns.tls && element.name === 'starttls') this.#tls.starttls();
     else if (namespace === ns.sasl) this.#sasl.element(element);
     else if (namespace === ns.dialback) this.#dialbackElement(element);
     else if (namespace === ns.bidi && element.name === 'bidi') this.#enableBidi(element);
     else throw new StreamFault('unsupported-stanza-type', 'stream-protocol', `Unexpected <${element.name}/>.`);
   }
 
-  #starttls(): void {
-    if (this.secured) throw new StreamFault('policy-violation', 'stream-protocol', 'TLS is already there.');
-    if (this.#context.certificates.contextFor(this.home) === undefined) {
-      this.xml.send(`<failure xmlns='${ns.tls}'/>`);
-      this.xml.close();
-      return;
-    }
-    this.xml.stopScanning();
-    // The rest of this chunk must be looked at before the handshake: only then is it known that nothing hides in it.
-    queueMicrotask(() => {
-      if (!this.xml.open) return;
-      try {
-        this.xml.refuseInjection();
-        this.xml.send(`<proceed xmlns='${ns.tls}'/>`);
-        this.#secure(false);
-      } catch (error) {
-        this.xml.fail(error as StreamFault);
-      }
-    });
-  }
-
-  #secure(direct: boolean): void {
-    const { certificates } = this.#context;
-    const context = certificates.contextFor(this.home);
-    if (context === undefined) {
-      this.xml.destroy();
-      return;
-    }
-    const contextFor = (name: string): ReturnType<typeof certificates.contextFor> => certificates.contextFor(name);
-    secureAsServer(this.xml, { context, contextFor, direct }, (secured) => {
-      this.proven.tls = secured;
-      this.#shakingHands = false;
-      // RFC 6120 §5.4.3.3: what was said in clear counts for nothing.
-      this.claimed = '';
-      this.bidi = false;
-    });
-    this.#shakingHands = true;
-    this.xml.restart();
+  #secured(secured: Secured): void {
+    this.proven.tls = secured;
+    // RFC 6120 §5.4.3.3: what was said in clear counts for nothing.
+    this.claimed = '';
+    this.bidi = false;
   }
 
   #dialbackElement(element: ScannedElement): void {
-    if (this.#context.options.tlsRequired && !this.secured) {
-      throw new StreamFault('policy-violation', 'tls-unavailable', 'Dialback before TLS.');
-    }
-    this.#dialback.element(element);
+    if (this.secured || !this.#context.options.tlsRequired) this.#dialback.element(element);
+    else throw new StreamFault('policy-violation', 'tls-unavailable', 'Dialback before TLS.');
   }
 
   #enableBidi({ bytes }: ScannedElement): void {
     if (!this.#context.options.bidi || this.proven.size > 0) {
-      throw new StreamFault(
-        'policy-violation',
-        'stream-protocol',
-        'Bidirectional streams are agreed before the proof.',
-      );
+      throw new StreamFault('policy-violation', 'stream-protocol', 'Bidirectional is agreed before the proof.');
     }
     this.bidi = true;
-    this.#outlet.maxBytes = readBidiMaxBytes(bytes);
+    this.outlet.maxBytes = readBidiMaxBytes(bytes);
   }
 
   /** A domain of the peer is proven towards a home domain. False where the partner may have no further stream. */
@@ -262,6 +230,7 @@ export class IncomingStream {
       this.proven.add(partner, evidence);
     }
     clearTimeout(this.#deadline);
+    this.pair ??= { home, partner };
     this.xml.trusted(this.#context.options.scanner.elementBytes);
     this.#context.journal.note('stream-proven', {
       ...this.facts(),
@@ -287,19 +256,42 @@ export class IncomingStream {
   /** The peer knows that it is proven: only now may stanzas of ours follow (XEP-0288 §3). */
   #carry(home: string, partner: string): void {
     if (!this.bidi || home === '') return;
-    this.#outlet.receipts ??= this.#owner.fences.raise(this.xml, { home, partner }, () => this.#owner.room(this));
+    this.#carried.set(`${home} ${partner}`, { home, partner });
+    if (this.#management.resuming) return;
+    this.outlet.receipts ??= this.#owner.fences.raise(this.xml, { home, partner }, () => this.#owner.room(this));
     this.#owner.adopt(home, partner, this);
+  }
+
+  #resumed(): void {
+    this.#context.journal.note('stream-resumed', this.facts());
+    for (const { home, partner } of this.#carried.values()) this.#owner.adopt(home, partner, this);
   }
 
   facts(): { address: string; partner: string; home: string; direction: 'inbound' } {
     return { address: this.address, partner: this.claimed, home: this.home, direction: 'inbound' };
   }
 
+  #closing(then: () => void): void {
+    const { management } = this.#management;
+    if (management !== undefined) management.conclude(then);
+    // A closing tag says that all before it was taken.
+    else if (this.proven.size > 0) this.#context.host.whenKept(then);
+    else then();
+  }
+
   #closed(fault: Fault | undefined): void {
     clearTimeout(this.#deadline);
     this.#dialback.close();
     for (const partner of this.#admitted) this.#context.host.releaseStream(partner);
-    const why = this.#shakingHands ? new Fault('tls-failed', fault?.message) : fault;
-    this.#outlet.ended((left) => this.#owner.closed(this, why, left));
+    const why = this.#tls.shakingHands ? new Fault('tls-failed', fault?.message) : fault;
+    const { id, pair } = this.#management;
+    const suspension = this.#management.ended();
+    this.#owner.resumable.gone(id, this);
+    if (pair === undefined || suspension === undefined) {
+      this.outlet.ended((left) => this.#owner.closed(this, why, left));
+      return;
+    }
+    this.#owner.closed(this, why, undefined);
+    this.#owner.resumable.broke(id, this, pair, suspension);
   }
 }

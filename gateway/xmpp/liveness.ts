@@ -9,7 +9,7 @@ import type { ScannedElement } from './start-tag.ts';
 import { StreamFault } from './stream-error.ts';
 import { escapeAttribute } from './xml.ts';
 
-/** How long a probed peer has to show a sign of life, ms. */
+/** How long a probed peer has at most to show a sign of life, ms; no longer than the silence before the probe. */
 const ANSWER_MS = 60_000;
 const ID = 'drawbridge-ping-';
 
@@ -56,7 +56,8 @@ export class Liveness {
     else if (probedAt === undefined) {
       if (now - stream.xml.lastRead > this.#options.keepAliveMs) this.#probe(stream, now);
     } else if (stream.xml.lastRead >= probedAt) this.#probed.delete(stream);
-    else if (now - probedAt > ANSWER_MS) stream.xml.destroy(new Fault('stream-idle', 'The peer answers no probe.'));
+    else if (now - probedAt > Math.min(ANSWER_MS, this.#options.keepAliveMs))
+      stream.xml.destroy(new Fault('stream-idle', 'The peer answers no probe.'));
   }
 
   forget(stream: OutgoingStream): void {

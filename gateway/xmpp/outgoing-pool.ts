@@ -1,7 +1,8 @@
-import type { Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
+import { endpointText } from '../../policies/address.ts';
 import { codeOf, Fault } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
+import type { Taken } from '../bridge/ports.ts';
 import type { Stanza } from '../bridge/stanza.ts';
 import type { Endpoint } from '../dns/locate.ts';
 import { locateXmppServer } from '../dns/locate.ts';
@@ -13,11 +14,15 @@ import { prospectiveDialback } from './evidence/dialback.ts';
 import { exceeds } from './features.ts';
 import type { Fences } from './fence.ts';
 import type { IncomingStream } from './incoming.ts';
-import { OutgoingStream } from './outgoing.ts';
+import { KeyVerifier } from './key-verifier.ts';
+import type { OutgoingStream, Target } from './outgoing.ts';
 import { type Carrier, OutboundPath } from './path.ts';
-import { reach } from './reach.ts';
-import { SessionCache } from './session-cache.ts';
+import type { Left } from './receipts.ts';
+import { Resumptions } from './resumptions.ts';
 import type { ScannedElement } from './start-tag.ts';
+import type { Resumption } from './stream-management-initiator.ts';
+import type { Pair } from './stream-management-receiver.ts';
+import { StreamOpener } from './stream-opener.ts';
 
 export interface PoolOptions {
   readonly resolver: Resolver;
@@ -30,17 +35,8 @@ export interface PoolOptions {
 
 /** Pairs of domains spoken for at once: wildcards let a partner have many subdomains, not endlessly many. */
 const PATHS = 10_000;
-/** Connections being set up at once; further ones fail at once and are tried again later. */
-const CONNECTING = 256;
 /** Between two looks at whether the queues have drained, ms. */
 const LOOK_MS = 20;
-/** Verifications under way at once: each is a connection made at a stranger's word. */
-const VERIFYING = 64;
-/** Of them, for one domain: the questions about one whose server does not answer leave room for the others. */
-const VERIFYING_EACH = 8;
-
-/** How lately a peer must have been heard to be asked on a stream that stands, and how long its answer may take, ms. */
-const HEARD_MS = 5_000;
 
 /** All streams that we open: finds, shares and replaces them under the ordered paths of each pair of domains. */
 export class OutgoingPool {
@@ -48,19 +44,50 @@ export class OutgoingPool {
   readonly #options: PoolOptions;
   readonly #paths = new Map<string, OutboundPath>();
   readonly #streams = new Set<OutgoingStream>();
-  readonly #endpoints = new WeakMap<OutgoingStream, Endpoint>();
   readonly #users = new Map<Carrier, Set<OutboundPath>>();
   readonly #connecting = new Map<string, Promise<Carrier>>();
-  readonly #sessions = new SessionCache();
+  readonly #opener: StreamOpener;
+  readonly #resumptions: Resumptions;
+  readonly #verifier: KeyVerifier;
   readonly #closing = new AbortController();
   #waning = false;
-  #connections = 0;
-  /** Verifications under way, by the domain they are about. */
-  readonly #verifying: string[] = [];
 
   constructor(context: EdgeContext, options: PoolOptions) {
     this.#context = context;
     this.#options = options;
+    const { fences, pong, resolver, random } = options;
+    this.#opener = new StreamOpener(
+      context,
+      { resolver, random },
+      {
+        fences,
+        pong,
+        // Kept from the start: whatever ends the edge must end this stream too.
+        opened: (stream) => this.#streams.add(stream),
+        room: (stream) => this.pump(stream),
+        closed: (stream, fault, left) => {
+          this.#ended(stream, fault);
+          this.lost(stream, left);
+          options.closed(stream);
+        },
+        suspended: (stream, fault, session) => {
+          this.#ended(stream, fault);
+          options.closed(stream);
+          this.#resumptions.add(stream, session);
+        },
+      },
+    );
+    this.#verifier = new KeyVerifier({
+      streams: this.#streams,
+      connect: (home, partner) => this.#connect({ home, partner, purpose: 'verify' }),
+    });
+    this.#resumptions = new Resumptions(context.journal, {
+      connect: (stream, resumption) => this.#replace(stream, resumption),
+      settled: (stream, left) => this.lost(stream, left),
+      replaced: (next) => this.#paths.get(`${next.home} ${next.partner}`)?.adopt(next),
+      unreachable: (stream, fault, retryMs) => this.#unreachable(stream, fault, retryMs),
+      random,
+    });
   }
 
   get streams(): ReadonlySet<OutgoingStream> {
@@ -68,18 +95,18 @@ export class OutgoingPool {
   }
 
   get queued(): number {
-    let total = 0;
+    let total = this.#resumptions.pending;
     for (const path of this.#paths.values()) total += path.queued;
     return total;
   }
 
-  send(home: string, partner: string, stanza: Stanza): boolean {
+  send(home: string, partner: string, stanza: Stanza): Taken {
     const { host, options } = this.#context;
     const tooBig = exceeds(stanza, options.scanner.elementBytes);
     const path = tooBig ? undefined : this.#path(home, partner);
     if (path !== undefined) return path.send(stanza);
     host.undeliverable(stanza, tooBig ? 'stanza-too-big' : 'queue-full');
-    return true;
+    return 'more';
   }
 
   /** A bidirectional stream of the peer may carry a pair (XEP-0288). */
@@ -92,48 +119,30 @@ export class OutgoingPool {
     for (const path of this.#users.get(carrier) ?? []) path.pump();
   }
 
-  /** A stream is gone: its paths find another, and what it left unconfirmed goes first there. */
-  lost(carrier: Carrier, unconfirmed: readonly Stanza[]): void {
+  /** A stream is gone: its paths find another, and what it certainly did not pass on goes first there. */
+  lost(carrier: Carrier, { doubtful, unsent }: Left): void {
     const users = this.#users.get(carrier) ?? [];
     this.#users.delete(carrier);
-    const domains = new DomainReader();
-    const byPair = Map.groupBy(unconfirmed, ({ from, to }) => `${domains.of(from)} ${domains.of(to)}`);
+    const doubtfulOf = byPair(doubtful);
+    const unsentOf = byPair(unsent);
     for (const path of users) {
       const key = `${path.home} ${path.partner}`;
-      path.lost(carrier, byPair.get(key) ?? []);
-      byPair.delete(key);
+      path.lost(carrier, { doubtful: doubtfulOf.get(key) ?? [], unsent: unsentOf.get(key) ?? [] });
+      doubtfulOf.delete(key);
+      unsentOf.delete(key);
     }
-    for (const stanza of [...byPair.values()].flat()) this.#context.host.undeliverable(stanza, 'stream-error');
+    const strays = [...doubtfulOf.values(), ...unsentOf.values()].flat();
+    for (const stanza of strays) this.#context.host.undeliverable(stanza, 'stream-error');
   }
 
   /** Asks the authoritative server of a domain about a dialback key (XEP-0220 §2.1.2), never on the stream it came on. */
-  async verify(home: string, partner: string, streamId: string, key: string): Promise<DialbackOutcome> {
-    // Only a stream whose peer is heard: after a crash without a word the old one stands for minutes, and answers nothing.
-    const heardSince = Date.now() - HEARD_MS;
-    const standing = [...this.#streams].find(
-      ({ partner: of, purpose, open, xml }) =>
-        of === partner && purpose === 'traffic' && open && xml.lastRead > heardSince,
-    );
-    const answer = await standing?.verify(home, streamId, key, HEARD_MS);
-    if (answer !== undefined && answer !== 'dialback-unreachable') return answer;
-    const here = this.#verifying.filter((domain) => domain === partner).length;
-    if (this.#verifying.length >= VERIFYING || here >= VERIFYING_EACH) return 'connections-full';
-    this.#verifying.push(partner);
-    try {
-      const stream = await this.#connect(home, partner, 'verify');
-      const outcome = await stream.verify(home, streamId, key);
-      stream.close();
-      return outcome;
-    } catch (error) {
-      return codeOf(error);
-    } finally {
-      this.#verifying.splice(this.#verifying.indexOf(partner), 1);
-    }
+  verify(home: string, partner: string, streamId: string, key: string): Promise<DialbackOutcome> {
+    return this.#verifier.verify(home, partner, streamId, key);
   }
 
   /** Certificates, trust or policies have changed: TLS sessions are made anew, and what failed may be tried again. */
   renew(): void {
-    this.#sessions.clear();
+    this.#opener.renew();
     for (const path of this.#paths.values()) path.forgive();
   }
 
@@ -157,6 +166,7 @@ export class OutgoingPool {
   /** Takes nothing more, bounces what waits; streams are closed by the edge once they are flushed. */
   close(): void {
     this.#closing.abort(new Fault('shutting-down'));
+    this.#resumptions.close();
     for (const path of this.#paths.values()) path.close();
   }
 
@@ -166,22 +176,17 @@ export class OutgoingPool {
     if (known !== undefined) return known;
     if (this.#paths.size >= PATHS) this.sweep();
     if (this.#paths.size >= PATHS) return undefined;
-    const { host, journal, options } = this.#context;
+    const { host, options } = this.#context;
     const path = new OutboundPath(
       home,
       partner,
       {
         carrier: () => this.#carrier(home, partner),
         undeliverable: (stanza, reason) => host.undeliverable(stanza, reason),
+        returned: (stanzas) => host.returned(stanzas),
         room: () => host.roomForPartner(home, partner),
-        unreachable: (fault, retryMs) =>
-          journal.refuse('partner-unreachable', fault.code, {
-            home,
-            partner,
-            detail: fault.message,
-            rule: fault.place,
-            retryMs,
-          }),
+        refused: (reason) => host.partnerUnreachable(home, partner, reason),
+        unreachable: (fault, retryMs) => this.#unreachable({ home, partner }, fault, retryMs),
         attached: (attached, carrier) => {
           this.#users.set(carrier, (this.#users.get(carrier) ?? new Set()).add(attached));
         },
@@ -198,17 +203,30 @@ export class OutgoingPool {
     // A stream to this partner that is just being set up for another of our domains may serve both.
     const other = this.#connecting.get(partner);
     if (other !== undefined) await other.catch(() => undefined);
-    const found = this.#find(home, partner);
-    this.#connecting.set(partner, found);
+    return this.#announce(partner, this.#find(home, partner));
+  }
+
+  /** Lets others wait for a stream that is being set up. */
+  #announce<C extends Carrier>(partner: string, carrier: Promise<C>): Promise<C> {
+    this.#connecting.set(partner, carrier);
     const forget = (): void => {
-      if (this.#connecting.get(partner) === found) this.#connecting.delete(partner);
+      if (this.#connecting.get(partner) === carrier) this.#connecting.delete(partner);
     };
-    found.then(forget, forget);
-    return found;
+    carrier.then(forget, forget);
+    return carrier;
+  }
+
+  /** Opens a stream in the place of one that broke: where that one led, if possible, for there its session is known. */
+  #replace(broken: OutgoingStream, resumption: Resumption): Promise<OutgoingStream> {
+    const there = this.#opener.endpointOf(broken);
+    const names = resumption.location || (there && endpointText(there));
+    const first = (endpoint: Endpoint): boolean => endpointText(endpoint) === names;
+    const { home, partner } = broken;
+    return this.#announce(partner, this.#connect({ home, partner, purpose: 'traffic', resumption }, first));
   }
 
   async #find(home: string, partner: string): Promise<Carrier> {
-    return (await this.#share(home, partner)) ?? (await this.#connect(home, partner, 'traffic'));
+    return (await this.#share(home, partner)) ?? (await this.#connect({ home, partner, purpose: 'traffic' }));
   }
 
   /** Adds the pair to a stream that stands, XEP-0220 §2.7; undefined where none takes it. */
@@ -246,51 +264,37 @@ export class OutgoingPool {
     const location = await locateXmppServer(resolver, partner, { random, signal: this.#closing.signal }).catch(
       () => undefined,
     );
-    const there = this.#endpoints.get(stream);
+    const there = this.#opener.endpointOf(stream);
     return location?.endpoints.some(({ host, port }) => host === there?.host && port === there.port) === true;
   }
 
-  async #connect(home: string, partner: string, purpose: 'traffic' | 'verify'): Promise<OutgoingStream> {
-    if (this.#connections >= CONNECTING) throw new Fault('connections-full', 'Too many connections are being set up.');
-    this.#connections++;
-    const { resolver, random } = this.#options;
-    const timeoutMs = this.#context.options.connectTimeoutMs;
-    try {
-      const limits = { resolver, random, timeoutMs, signal: this.#closing.signal };
-      return await reach(partner, limits, (socket, endpoint, signal) =>
-        this.#open(socket, endpoint, { home, partner, purpose }, signal),
-      );
-    } finally {
-      this.#connections--;
-    }
-  }
-
-  async #open(
-    socket: Socket,
-    endpoint: Endpoint,
-    { home, partner, purpose }: { home: string; partner: string; purpose: 'traffic' | 'verify' },
-    signal: AbortSignal,
+  #connect(
+    wanted: Pick<Target, 'home' | 'partner' | 'purpose' | 'resumption'>,
+    first?: (endpoint: Endpoint) => boolean,
   ): Promise<OutgoingStream> {
-    const target = { home, partner, purpose, tls: endpoint.tls, bidi: this.#context.options.bidi && !this.#waning };
-    const stream = new OutgoingStream(socket, target, this.#context, {
-      sessions: this.#sessions,
-      fences: this.#options.fences,
-      pong: (element) => this.#options.pong(element),
-      room: (carrier) => this.pump(carrier),
-      closed: (carrier, fault, left) => this.#closed(carrier, fault, left),
-    });
-    // Kept from the start: whatever ends the edge must end this stream too.
-    this.#streams.add(stream);
-    this.#endpoints.set(stream, endpoint);
-    await stream.negotiate(signal);
-    return stream;
+    const bidi = this.#context.options.bidi && !this.#waning;
+    return this.#opener.open({ ...wanted, bidi }, { signal: this.#closing.signal, first });
   }
 
-  #closed(stream: OutgoingStream, fault: Fault | undefined, left: readonly Stanza[]): void {
+  #ended(stream: OutgoingStream, fault: Fault | undefined): void {
     this.#streams.delete(stream);
     const reason: ReasonCode | undefined = fault?.code;
     this.#context.journal.note('stream-closed', { ...stream.facts(), reason, detail: fault?.message });
-    this.lost(stream, left);
-    this.#options.closed(stream);
   }
+
+  #unreachable({ home, partner }: Pair, fault: Fault, retryMs: number | undefined): void {
+    this.#context.journal.refuse('partner-unreachable', fault.code, {
+      home,
+      partner,
+      detail: fault.message,
+      rule: fault.place,
+      retryMs,
+    });
+  }
+}
+
+/** Stanzas by the pair they go between, `home partner`. */
+function byPair(stanzas: readonly Stanza[]): Map<string, Stanza[]> {
+  const domains = new DomainReader();
+  return Map.groupBy(stanzas, ({ from, to }) => `${domains.of(from)} ${domains.of(to)}`);
 }

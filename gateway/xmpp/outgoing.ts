@@ -1,25 +1,23 @@
 import type { Socket } from 'node:net';
-import { wireDomain } from '../../policies/address.ts';
 import { asFault, Fault } from '../../policies/fault.ts';
-import type { Evidence } from '../bridge/ports.ts';
 import type { Stanza } from '../bridge/stanza.ts';
-import { DialbackInitiator } from './dialback-initiator.ts';
+import type { DialbackInitiator } from './dialback-initiator.ts';
 import { type EdgeContext, UNPROVEN_ELEMENT_BYTES } from './edge-context.ts';
-import { dialbackEvidence } from './evidence/dialback.ts';
-import { noFeatures, offer, type PeerFeatures, readFeatures } from './features.ts';
+import type { PeerFeatures } from './features.ts';
 import type { Fences } from './fence.ts';
-import { Inbox } from './inbox.ts';
 import { ns } from './namespaces.ts';
+import { OutgoingNegotiation, type Target } from './outgoing-negotiation.ts';
 import { ProvenDomains } from './proven-domains.ts';
-import type { Receipts } from './receipts.ts';
+import type { Left } from './receipts.ts';
 import type { SessionCache } from './session-cache.ts';
 import { StanzaIntake } from './stanza-intake.ts';
 import { StanzaOutlet } from './stanza-outlet.ts';
-import type { ScannedElement, StreamHeader } from './start-tag.ts';
+import type { ScannedElement } from './start-tag.ts';
 import { StreamFault } from './stream-error.ts';
-import { StreamManagement } from './stream-management.ts';
-import { secureAsClient } from './tls.ts';
-import { type HeaderToSend, XmlStream } from './xml-stream.ts';
+import { ManagementInitiator, type SuspendedSession } from './stream-management-initiator.ts';
+import { XmlStream } from './xml-stream.ts';
+
+export type { Target } from './outgoing-negotiation.ts';
 
 /** What an outgoing stream needs of the edge around it. */
 export interface OutgoingOwner {
@@ -28,18 +26,10 @@ export interface OutgoingOwner {
   pong(element: ScannedElement): boolean;
   /** The stream takes more, or was confirmed to have taken some. */
   room(stream: OutgoingStream): void;
-  /** The stream is over, and `left`, in order, is what the peer has not taken. */
-  closed(stream: OutgoingStream, fault: Fault | undefined, left: readonly Stanza[]): void;
-}
-
-export interface Target {
-  readonly home: string;
-  readonly partner: string;
-  readonly tls: 'direct' | 'starttls';
-  /** `traffic` proves us to the peer; `verify` only asks about a dialback key. */
-  readonly purpose: 'traffic' | 'verify';
-  /** Whether the peer may send stanzas on it too (XEP-0288). */
-  readonly bidi: boolean;
+  /** The stream is over, and `left` is what the peer has not taken. */
+  closed(stream: OutgoingStream, fault: Fault | undefined, left: Left): void;
+  /** Instead of `closed`: the stream is over, and another may take it up. Without it no peer is asked for that. */
+  suspended?(stream: OutgoingStream, fault: Fault | undefined, session: SuspendedSession): void;
 }
 
 /** A stream that we open to a partner's server: TLS, its identity, then ours by EXTERNAL or dialback, then stanzas. */
@@ -51,21 +41,16 @@ export class OutgoingStream {
   readonly home: string;
   readonly address: string;
   readonly purpose: Target['purpose'];
-  features: PeerFeatures = noFeatures;
-  /** Whether stanzas may flow back on this stream (XEP-0288). */
-  bidi = false;
   ready = false;
   readonly #context: EdgeContext;
   readonly #owner: OutgoingOwner;
   readonly #target: Target;
-  readonly #inbox = new Inbox();
-  readonly #dialback: DialbackInitiator;
+  readonly #negotiation: OutgoingNegotiation;
+  readonly #management: ManagementInitiator;
   readonly #intake: StanzaIntake;
   readonly #outlet: StanzaOutlet;
   /** Partner domains to which stanzas may be sent, with the home domains authorized towards each. */
   readonly #pairs = new Map<string, Set<string>>();
-  #peer: StreamHeader | undefined;
-  #management: StreamManagement | undefined;
 
   constructor(socket: Socket, target: Target, context: EdgeContext, owner: OutgoingOwner) {
     this.#context = context;
@@ -75,6 +60,7 @@ export class OutgoingStream {
     this.home = target.home;
     this.purpose = target.purpose;
     this.address = socket.remoteAddress ?? '';
+    const room = (): void => owner.room(this);
     this.xml = new XmlStream(
       socket,
       {
@@ -83,16 +69,22 @@ export class OutgoingStream {
         allowance: context.options.unprovenBytes,
       },
       {
-        header: (header) => this.#inbox.put(header),
+        header: (header) => this.#negotiation.inbox.put(header),
         element: (element) => this.#element(element),
-        drain: () => owner.room(this),
+        drain: room,
+        closing: (then) => this.#closing(then),
         closed: (fault) => this.#closed(fault),
       },
     );
-    this.xml.prepareHeader(this.#header());
-    this.#dialback = new DialbackInitiator(context, this.xml, () => this.#peer?.id ?? '');
     const proven = new ProvenDomains(context.proof);
     this.proven = proven;
+    this.#negotiation = new OutgoingNegotiation(context, this.xml, target, proven, owner.sessions);
+    const resumable = owner.suspended !== undefined;
+    this.#management = new ManagementInitiator(this.xml, this.#negotiation.inbox, {
+      host: context.host,
+      room,
+      resumable,
+    });
     this.#outlet = new StanzaOutlet(this.xml, context.host);
     this.#intake = new StanzaIntake(this.xml, context.host, {
       get anyProven() {
@@ -113,7 +105,9 @@ export class OutgoingStream {
     signal.addEventListener('abort', abort, { once: true });
     try {
       signal.throwIfAborted();
-      await this.#negotiate();
+      await this.#negotiation.run();
+      if (this.purpose === 'traffic') await this.#prepare();
+      this.ready = true;
     } catch (error) {
       const fault = asFault(error);
       if (fault instanceof StreamFault) this.xml.fail(fault);
@@ -125,111 +119,13 @@ export class OutgoingStream {
     }
   }
 
-  async #negotiate(): Promise<void> {
-    const { options } = this.#context;
-    if (this.#target.tls === 'direct') await this.#secure(true);
-    let features = await this.#openStream();
-    // RFC 7590 §3.1: an attacker may strip the offer, so TLS is tried where it is demanded and not offered.
-    if (!this.proven.tls && (features.starttls || options.tlsRequired)) {
-      await this.#starttls();
-      features = await this.#openStream();
-    }
-    this.proven.add(this.partner, this.#judge(this.partner));
-    this.xml.trusted(options.scanner.elementBytes);
-    if (this.purpose === 'verify') {
-      this.ready = true;
-      return;
-    }
-    if (this.#target.bidi && features.bidi) {
-      this.xml.send(`<bidi xmlns='${ns.bidi}'>${offer.limits(options.scanner.elementBytes, options.idleMs)}</bidi>`);
-      this.bidi = true;
-    }
-    if (!(await this.#external(features))) {
-      if (!features.dialback && !this.#peer?.dialback) {
-        throw new Fault('trust-insufficient', 'The peer accepts neither our certificate nor dialback.');
-      }
-      await this.#dialback.authorize(this.home, this.partner, options.authTimeoutMs);
-    }
-    this.#authorized(this.home, this.partner);
-    this.#outlet.receipts = this.#askForReceipts();
-    this.ready = true;
+  get features(): PeerFeatures {
+    return this.#negotiation.features;
   }
 
-  /** Opens or restarts the stream and waits for the peer's header and features. */
-  async #openStream(): Promise<PeerFeatures> {
-    this.xml.sendHeader(this.#header());
-    const header = await this.#inbox.header();
-    if (header.id === '') throw new StreamFault('bad-format', 'stream-protocol', 'The peer gave its stream no id.');
-    this.#peer = header;
-    // RFC 6120 §4.7.5: a peer without version sends no features.
-    this.features =
-      header.version === '' ? noFeatures : readFeatures((await this.#inbox.element(ns.streams, 'features')).bytes);
-    this.#outlet.maxBytes = this.features.maxBytes;
-    return this.features;
-  }
-
-  #header(): HeaderToSend {
-    return { from: wireDomain(this.home), to: wireDomain(this.partner), version: '1.0' };
-  }
-
-  async #starttls(): Promise<void> {
-    this.xml.send(`<starttls xmlns='${ns.tls}'/>`);
-    const answer = await this.#inbox.element(ns.tls);
-    if (answer.name !== 'proceed') throw new Fault('tls-unavailable', 'The peer refused STARTTLS.');
-    this.xml.refuseInjection();
-    await this.#secure(false);
-  }
-
-  async #secure(direct: boolean): Promise<void> {
-    const { certificates, proof } = this.#context;
-    const context = certificates.contextFor(this.home);
-    if (context === undefined)
-      throw new Fault('certificate-unusable', `No certificate is configured for ${this.home}.`);
-    const { sessions } = this.#owner;
-    const key = `${this.home} ${certificates.fingerprintFor(this.home)} ${this.partner}`;
-    const known = sessions.get(key);
-    this.proven.tls = await secureAsClient(this.xml, {
-      context,
-      serverName: this.partner,
-      direct,
-      // Only while what it was made with still proves the partner: a renewed certificate shows in a full handshake.
-      session: known && proof.evidence(this.partner, known.chain).holds ? known : undefined,
-      onSession: (session) => sessions.put(key, session),
-    });
-    this.xml.restart();
-  }
-
-  /**
-   * RFC 6120 §13.7.2: who answered? Its certificate says, or, where policy is content with dialback, DNS did.
-   * Throws a {@link Fault} where neither suffices.
-   */
-  #judge(domain: string): readonly Evidence[] {
-    const { host } = this.#context;
-    const certificate = this.proven.certificateFor(domain);
-    if (host.trust(domain, [certificate]).sufficient) return [certificate];
-    const evidence = [certificate, dialbackEvidence(domain, 'valid', 'DNS named this server.')];
-    const verdict = host.trust(domain, evidence);
-    if (verdict.sufficient) return evidence;
-    const reason = certificate.holds || verdict.reason !== 'trust-insufficient' ? verdict.reason : certificate.reason;
-    throw new Fault(reason, certificate.detail, { place: verdict.place });
-  }
-
-  /** SASL EXTERNAL, XEP-0178 §3: false where it is not offered or refused, and dialback may be tried. */
-  async #external(features: PeerFeatures): Promise<boolean> {
-    if (!features.external || !this.#context.certificates.covers(this.home)) return false;
-    const identity = Buffer.from(wireDomain(this.home)).toString('base64');
-    this.xml.send(`<auth xmlns='${ns.sasl}' mechanism='EXTERNAL'>${identity}</auth>`);
-    const answer = await this.#inbox.element(ns.sasl);
-    if (answer.name !== 'success') {
-      this.#context.journal.refuse('stream-refused', 'trust-insufficient', {
-        ...this.facts(),
-        detail: `The peer refused our certificate: ${answer.childName || answer.name}.`,
-      });
-      return false;
-    }
-    this.xml.restart();
-    await this.#openStream();
-    return true;
+  /** Whether stanzas may flow back on this stream (XEP-0288). */
+  get bidi(): boolean {
+    return this.#negotiation.bidi;
   }
 
   get open(): boolean {
@@ -255,8 +151,8 @@ export class OutgoingStream {
 
   /** Authorizes a further pair on this stream, XEP-0220 §2.7. Rejects with a {@link Fault}. */
   async authorize(home: string, partner: string): Promise<void> {
-    if (!this.proven.has(partner)) this.proven.add(partner, this.#judge(partner));
-    await this.#dialback.authorize(home, partner, this.#context.options.authTimeoutMs);
+    if (!this.proven.has(partner)) this.proven.add(partner, this.#negotiation.judge(partner));
+    await this.#negotiation.dialback.authorize(home, partner, this.#context.options.authTimeoutMs);
     this.#authorized(home, partner);
   }
 
@@ -267,7 +163,7 @@ export class OutgoingStream {
     key: string,
     limitMs = this.#context.options.authTimeoutMs,
   ): ReturnType<DialbackInitiator['verify']> {
-    return this.#dialback.verify(home, this.partner, streamId, key, limitMs);
+    return this.#negotiation.dialback.verify(home, this.partner, streamId, key, limitMs);
   }
 
   send(stanza: Stanza): void {
@@ -291,6 +187,19 @@ export class OutgoingStream {
     return { address: this.address, partner: this.partner, home: this.home, direction: 'outbound' };
   }
 
+  /**
+   * We are proven. What the peer takes is confirmed by stream management where it has that, else by fences; one that
+   * offers it and then declines confirms nothing.
+   */
+  async #prepare(): Promise<void> {
+    this.#authorized(this.home, this.partner);
+    this.#outlet.maxBytes = this.features.maxBytes;
+    if (this.features.sm) {
+      await this.#management.begin(this.#target.resumption);
+      this.#outlet.receipts = this.#management.management;
+    } else this.#outlet.receipts = this.#owner.fences.raise(this.xml, this, () => this.#owner.room(this));
+  }
+
   #authorized(home: string, partner: string): void {
     const homes = this.#pairs.get(partner) ?? new Set();
     this.#pairs.set(partner, homes.add(home));
@@ -306,30 +215,37 @@ export class OutgoingStream {
   #element(element: ScannedElement): void {
     const { namespace, name } = element;
     if (namespace === ns.server) {
-      this.#management?.took();
+      const { management } = this.#management;
+      if (management?.concluded) return;
       this.#intake.take(element);
-    } else if (namespace === ns.dialback) this.#dialback.element(element);
-    else if (namespace === ns.sm) this.#management?.element(element);
+      management?.took();
+    } else if (namespace === ns.dialback) this.#negotiation.dialback.element(element);
+    else if (namespace === ns.sm) this.#management.element(element);
     else if (this.ready) throw new StreamFault('unsupported-stanza-type', 'stream-protocol', `Unexpected <${name}/>.`);
-    else {
-      // TLS begins right behind this element; no later byte of it may be read as XML.
-      if (namespace === ns.tls && name === 'proceed') this.xml.stopScanning();
-      this.#inbox.put(element);
-    }
+    else this.#negotiation.element(element);
   }
 
-  /** By stream management where the peer has it, else by fences. */
-  #askForReceipts(): Receipts | undefined {
-    const room = (): void => this.#owner.room(this);
-    if (!this.features.sm) return this.#owner.fences.raise(this.xml, this, room);
-    this.#management = new StreamManagement(this.xml, room);
-    return this.#management;
+  #closing(then: () => void): void {
+    const { management } = this.#management;
+    if (management === undefined) then();
+    else management.conclude(then);
   }
 
   #closed(fault: Fault | undefined): void {
-    const reason = fault ?? new Fault('stream-error', 'The peer closed the stream.');
-    this.#inbox.fail(reason);
-    this.#dialback.close(reason);
-    this.#outlet.ended((left) => this.#owner.closed(this, fault, left));
+    this.#negotiation.close(fault ?? new Fault('stream-error', 'The peer closed the stream.'));
+    const session = this.#suspended();
+    if (session !== undefined) this.#owner.suspended?.(this, fault, session);
+    else this.#outlet.ended((left) => this.#owner.closed(this, fault, left));
+  }
+
+  /**
+   * After a break the peer too may hold stanzas for this stream, where it is bidirectional. After a close in good order
+   * it may still know, and tell whoever resumes, what it had handled in the end.
+   */
+  #suspended(): SuspendedSession | undefined {
+    const pending = (this.#management.management?.pending ?? 0) > 0;
+    const { broken, peerClosedFirst } = this.xml;
+    const resumes = broken ? this.bidi || pending : peerClosedFirst && pending;
+    return resumes ? this.#management.suspend() : undefined;
   }
 }

@@ -11,6 +11,8 @@ export interface ReachOptions {
   /** The whole attempt, ms. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** Endpoints to try before the others that DNS names. */
+  readonly first?: ((endpoint: Endpoint) => boolean) | undefined;
 }
 
 /** Least time one server of several is given, ms: TCP, TLS, SASL or dialback over a slow line. */
@@ -25,11 +27,12 @@ export async function reach<S>(
   options: ReachOptions,
   negotiate: (socket: Socket, endpoint: Endpoint, signal: AbortSignal) => Promise<S>,
 ): Promise<S> {
-  const { resolver, random, signal } = options;
+  const { resolver, random, signal, first = () => false } = options;
   const location = await locateXmppServer(resolver, partner, { random, signal });
   const share = Math.max(FAIR_SHARE_MS, options.timeoutMs / location.endpoints.length);
   let failure = new Fault('remote-unreachable', `No server of ${partner} could be reached.`);
-  for (const endpoint of location.endpoints) {
+  const endpoints = location.endpoints.toSorted((one, other) => Number(first(other)) - Number(first(one)));
+  for (const endpoint of endpoints) {
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(new Fault('stream-timeout')), share);
     const both = AbortSignal.any([signal, limit.signal]);

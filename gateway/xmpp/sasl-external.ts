@@ -6,6 +6,7 @@ import type { EdgeContext } from './edge-context.ts';
 import { ns } from './namespaces.ts';
 import type { ProvenDomains } from './proven-domains.ts';
 import type { ScannedElement } from './start-tag.ts';
+import { textOf } from './start-tag-bytes.ts';
 import { StreamFault } from './stream-error.ts';
 import type { XmlStream } from './xml-stream.ts';
 
@@ -81,9 +82,8 @@ export class SaslExternal {
 
 /** `<auth/>`: RFC 6120 §6.4.2. Content is the decoded authorization identity, undefined where it is no base64. */
 function readAuth(bytes: Buffer): { mechanism: string; content: string | undefined } {
-  const text = bytes.toString();
-  const mechanism = /\smechanism\s*=\s*['"]([^'"]*)['"]/.exec(text)?.[1] ?? '';
-  const encoded = (/>([^<]*)</.exec(text)?.[1] ?? '').trim();
+  const mechanism = /\smechanism\s*=\s*['"]([^'"]*)['"]/.exec(bytes.toString())?.[1] ?? '';
+  const encoded = textOf(bytes).trim();
   if (encoded === '' || encoded === '=') return { mechanism, content: '' };
   const decoded = Buffer.from(encoded, 'base64');
   return { mechanism, content: decoded.toString('base64') === encoded ? decoded.toString() : undefined };

@@ -461,6 +461,19 @@ describe('restart, stop and what is left', () => {
     expect(scanner.unconsumed).toBe(injected.length + 'more'.length);
   });
 
+  test.each([
+    ['nothing', '', false],
+    ['white space', ' \r\n\t', false],
+    ['more than that', '\n<', true],
+  ])('%s behind a stop is told from an injection', (_what, behind, injected) => {
+    for (const chunks of [[`<starttls xmlns='${ns.tls}'/>${behind}`], [`<starttls xmlns='${ns.tls}'/>`, behind]]) {
+      const { scanner } = stopBehind('starttls');
+      scanner.push(Buffer.from(OPENING));
+      for (const chunk of chunks) scanner.push(Buffer.from(chunk));
+      expect(scanner.injected).toBe(injected);
+    }
+  });
+
   test('nothing is left behind an element that ends its chunk', () => {
     const { scanner } = stopBehind('starttls');
     scanner.push(Buffer.from(`${OPENING}<iq/><star`));

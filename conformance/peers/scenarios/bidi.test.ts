@@ -6,6 +6,7 @@ import { Federation, partnerDomain } from '../federation.ts';
 describe.runIf(requirePeers('prosody'))('One stream carries both directions (XEP-0288)', () => {
   describe.each([
     { first: 'the partner', direction: 'inbound', partnerModules: ['s2s_bidi'] },
+    { first: 'the partner', direction: 'inbound', partnerModules: ['s2s_bidi', 'smacks'] },
     { first: 'a local user', direction: 'outbound', partnerModules: ['s2s_bidi'] },
     { first: 'a local user', direction: 'outbound', partnerModules: ['s2s_bidi', 'smacks'] },
   ] as const)('$first begins, the partner has $partnerModules', ({ direction, partnerModules }) => {
