@@ -25,12 +25,15 @@ export function reduce(stanza: Stanza, show: Exclude<Show, 'nothing' | 'full'>):
 
 /** XEP-0033: how a room tells who wrote what stands in its history (XEP-0045 §7.2.14). */
 const ADDRESSES = 'http://jabber.org/protocol/address';
+/** How both namespaces begin; as bytes, since every message that goes out is searched for it. */
+const PROTOCOL = Buffer.from('http://jabber.org/protocol/');
 
 /**
  * Takes the real addresses of users whom the partner may not see out of what a room says: of occupants (XEP-0045
  * §7.2.3), of who changed a role (§8.2), of who invites (§7.8.2), and of who wrote what is repeated.
  */
 export function hideAddresses(stanza: Stanza, hidden: (address: string) => boolean): Stanza {
+  if (!stanza.bytes.includes(PROTOCOL)) return stanza;
   if (!stanza.bytes.includes(MUC_USER) && !stanza.bytes.includes(ADDRESSES)) return stanza;
   const tree = parse(stanza.bytes.toString());
   let changed = false;

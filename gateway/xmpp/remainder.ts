@@ -14,7 +14,10 @@ export class Remainder {
   /** Adds a chunk and returns the buffer that holds everything, of which only the first {@link length} bytes count. */
   append(chunk: Buffer, limit: number): Buffer {
     const total = this.#length + chunk.length;
-    if (this.#buffer === undefined || total > this.#buffer.length) this.#move(this.#buffer, 0, total, limit);
+    if (this.#buffer === undefined || total > this.#buffer.length) {
+      // Doubling is for an item that grows over many chunks; behind the small rest of a read, mostly, none does.
+      this.#move(this.#buffer, 0, total, this.#length < chunk.length ? total : limit);
+    }
     const buffer = this.#buffer as Buffer;
     chunk.copy(buffer, this.#length);
     this.#length = total;
