@@ -3,6 +3,17 @@ export interface Figure {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
+  /** The most that `value` may be. */
   readonly target: number | null;
   readonly met: boolean | null;
+}
+
+/** A figure, held to `target` where there is one. */
+export function figure(name: string, value: number, unit: string, target: number | null = null): Figure {
+  return { name, value: rounded(value), unit, target, met: target === null ? null : value <= target };
+}
+
+/** As many digits as a measurement deserves: three of them that count, and all in front of the point. */
+export function rounded(value: number): number {
+  return Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3));
 }

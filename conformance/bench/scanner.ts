@@ -1,7 +1,8 @@
 import { parse } from 'ltx';
 import { ns } from '../../gateway/xmpp/namespaces.ts';
 import { Scanner } from '../../gateway/xmpp/scanner.ts';
-import type { Figure } from './figure.ts';
+import { type Figure, figure } from './figure.ts';
+import { median } from './median.ts';
 
 const RUNS = 7;
 /** About what one read of a busy connection brings, 64 KB. */
@@ -45,18 +46,11 @@ export function benchScanner(): Figure[] {
   }
   if (seen !== (RUNS + 2) * CHUNKS_PER_RUN * STANZAS_PER_CHUNK) throw new Error(`Only ${seen} stanzas were seen.`);
   const [fast, tree] = [median(scans), median(parses)];
-  const figure = (name: string, value: number, unit: string): Figure => ({
-    name,
-    value,
-    unit,
-    target: null,
-    met: null,
-  });
   return [
     figure('stanza', Math.round(chunk.length / STANZAS_PER_CHUNK), 'bytes'),
     figure('scanner', Math.round(fast), 'ns/stanza'),
     figure('ltx tree', Math.round(tree), 'ns/stanza'),
-    figure('ltx / scanner', Math.round((tree / fast) * 10) / 10, 'ratio'),
+    figure('ltx / scanner', tree / fast, 'ratio'),
   ];
 }
 
@@ -65,8 +59,4 @@ function cpuOf(chunk: () => void): number {
   for (let n = 0; n < CHUNKS_PER_RUN; n++) chunk();
   const { user, system } = process.cpuUsage(before);
   return ((user + system) * 1000) / (CHUNKS_PER_RUN * STANZAS_PER_CHUNK);
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }

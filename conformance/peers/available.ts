@@ -20,6 +20,11 @@ const requirements = {
     { package: 'ejabberd', installed: () => hasCommand('ejabberdctl') },
     { package: 'erlang-base', installed: () => hasCommand('erl') },
   ],
+  profanity: [
+    { package: 'profanity', installed: () => hasCommand('profanity') },
+    { package: 'bsdutils', installed: () => hasCommand('script') },
+  ],
+  haproxy: [{ package: 'haproxy', installed: () => hasCommand('haproxy') }],
 } as const satisfies Record<string, readonly Requirement[]>;
 
 export type PeerName = keyof typeof requirements;

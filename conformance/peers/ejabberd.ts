@@ -116,7 +116,7 @@ function listeners({ address, ports, ...options }: EjabberdOptions): Listener[] 
 
 function configuration(options: EjabberdOptions): object {
   const certificates = join(options.folder, 'certificates');
-  const attached = (options.components ?? []).map(({ domain }) => domain);
+  const attached = (options.components ?? []).filter(({ own }) => !own).map(({ domain }) => domain);
   return {
     loglevel: options.logLevel ?? 'info',
     log_rotate_count: 0,

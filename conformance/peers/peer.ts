@@ -11,6 +11,8 @@ export interface Nameserver {
 export interface AttachedDomain {
   readonly domain: string;
   readonly secret: string;
+  /** true: it is not foreign but one of the server's own, which stands for it towards other servers. */
+  readonly own?: boolean | undefined;
 }
 
 /** What one XMPP server of the tests is to be; {@link World} fills in address, folder, nameserver, authority and certificate. */

@@ -75,12 +75,11 @@ function configuration(options: ProsodyOptions): string {
   const { stanzaBytes = defaultStanzaBytes } = options;
   const enabled = [...modules, ...(dialback ? ['dialback'] : []), ...(options.modules ?? [])];
   const components = (options.components ?? []).map(
-    ({ domain, secret }) => `
+    ({ domain, secret, own = false }) => `
 Component ${lua(domain)}
   component_secret = ${lua(secret)}
   component_conflict_resolve = "kick_old"
-  modules_disabled = { "s2s" } -- else the component's traffic is relayed over the server's own streams
-`,
+${own ? '' : '  modules_disabled = { "s2s" } -- else the component\'s traffic is relayed over the server\'s own streams\n'}`,
   );
   const rooms = options.rooms
     ? `

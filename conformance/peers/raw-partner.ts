@@ -76,7 +76,7 @@ export class RawPartner {
 
   /** Takes the features. */
   features(): Promise<string> {
-    return this.stream.read(/<stream:features>.*<\/stream:features>/s);
+    return this.stream.read(/<stream:features\/>|<stream:features>.*<\/stream:features>/s);
   }
 
   async starttls({ to, certificate, tls }: RawPartnerOptions): Promise<void> {
