@@ -1,5 +1,7 @@
-#!/usr/bin/env node
-// The launcher. Plain JavaScript, because a Node that is too old cannot load TypeScript, not even to say so.
+#!/usr/bin/env -S node --max-semi-space-size=4
+// The launcher. Plain JavaScript, because a Node that is too old cannot load TypeScript, not even to say so. The option
+// keeps V8's young generation at 4 MiB a half: left alone it grows to 16 when a thousand streams open at once and never
+// shrinks, and nothing is the faster for it.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -23,9 +25,8 @@ function runOnPinnedNode() {
     process.exitCode = 2;
     return;
   }
-  const child = spawn(node, [fileURLToPath(new URL('main.ts', import.meta.url)), ...process.argv.slice(2)], {
-    stdio: 'inherit',
-  });
+  const program = fileURLToPath(new URL('main.ts', import.meta.url));
+  const child = spawn(node, ['--max-semi-space-size=4', program, ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
       // A terminal sends its interrupt to the child as well, and a second one would cut its farewell short.

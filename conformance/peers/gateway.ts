@@ -65,6 +65,9 @@ export interface LogLine {
 
 const main = process.env['DRAWBRIDGE_MAIN'] ?? fileURLToPath(new URL('../../gateway/main.ts', import.meta.url));
 
+/** What `gateway/drawbridge.js`, the launcher, tells Node. */
+const launched = ['--max-semi-space-size=4'];
+
 /** This gateway, as its users run it: `drawbridge run` in a process of its own. */
 export class GatewayProcess {
   readonly log = new Lines();
@@ -115,7 +118,7 @@ export class GatewayProcess {
       {
         name: 'gateway',
         command: process.execPath,
-        args: [...(this.#options.nodeArguments ?? []), main, 'run', '-c', this.configFile],
+        args: [...launched, ...(this.#options.nodeArguments ?? []), main, 'run', '-c', this.configFile],
         ready: [/"event":"ready"/],
       },
       this.log,

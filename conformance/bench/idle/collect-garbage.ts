@@ -2,13 +2,12 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /**
- * Preloaded (`--import`) into a process whose memory is measured: SIGUSR2 collects its garbage and says so with a line on standard error. The
- * collection is V8's last resort, which gives the young generation back as well; an ordinary one leaves it as large as it once was, some 40 MB
- * after a thousand handshakes. V8 shows its collector to contexts that are made after the flag is set.
+ * Preloaded (`--import`) into a process whose memory is measured: SIGUSR2 collects its garbage and says so with a line on
+ * standard error. V8 shows its collector to contexts that are made after the flag is set.
  */
 setFlagsFromString('--expose-gc');
 const collect: typeof globalThis.gc = runInNewContext('gc');
 process.on('SIGUSR2', () => {
-  collect?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+  collect?.({ type: 'major', execution: 'sync' });
   process.stderr.write('collected\n');
 });
