@@ -5,6 +5,8 @@ import type { EmbeddedHomeOptions } from './home/embedded/embedded-home.ts';
 
 /** Bytes of one vCard: a photo as clients scale it, and some more. */
 const VCARD_BYTES = 512 * 1024;
+/** Of the store, so many senders could fill it together with what waits for users: one alone must not stop everybody. */
+const SENDERS = 8;
 /** What one client may leave unacknowledged before its session ends, in stanzas and bytes: a phone's night without network. */
 const QUEUE = { stanzas: 10_000, bytes: 16 * 1024 * 1024 } as const;
 
@@ -27,7 +29,7 @@ export function embeddedOptions(
     users: {
       domains: domains.filter((domain) => !unserved.includes(domain)),
       unserved,
-      mailbox: limits.offline,
+      mailbox: { ...limits.offline, senderBytes: Math.floor(config.store.bytes / SENDERS) },
       contacts: limits.roster,
       vcardBytes: Math.min(VCARD_BYTES, limits.stanzaBytes),
       version: manifest.version,

@@ -32,10 +32,14 @@ const limits = z
       .prefault({})
       .describe('When guessing of passwords ends.'),
     resources: count(1_000).default(20).describe('Clients that one user may have signed in at a time.'),
-    roster: count(100_000).default(5_000).describe('Contacts of one user.'),
+    roster: count(100_000)
+      .default(5_000)
+      .describe('Contacts of one user; requests that wait for an answer are bounded apart.'),
     offline: z
       .strictObject({
-        messages: count(1_000_000).default(1_000).describe('Messages. Further ones go back to their senders.'),
+        messages: count(1_000_000)
+          .default(1_000)
+          .describe('Messages, of which one sender may have three in four. Further ones go back to their senders.'),
         bytes: size('64KiB', '1GiB').prefault('16MiB').describe('Bytes of these.'),
         age: duration('1min', '365d')
           .prefault('30d')

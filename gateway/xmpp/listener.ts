@@ -31,9 +31,9 @@ export class Gate {
     return this.#total;
   }
 
-  /** Counts a connection in, until its socket closes. False where it is one too many. */
-  async admit(socket: Socket): Promise<boolean> {
-    const origin = originOf(socket.remoteAddress ?? '');
+  /** Counts a connection in, until its socket closes. False where it is one too many. `address`: where it comes from. */
+  async admit(socket: Socket, address = socket.remoteAddress ?? ''): Promise<boolean> {
+    const origin = originOf(address);
     const here = this.#open.get(origin) ?? 0;
     if (this.#total >= this.#limits.connections || here >= this.#limits.perAddress) return false;
     this.#total++;

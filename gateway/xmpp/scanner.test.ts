@@ -296,6 +296,13 @@ describe('limits', () => {
     expect(outcome(HEADER, { limits: { attributes: 6 } })).toBe('policy-violation');
   });
 
+  test('the header is small, whatever else may be large: each element may borrow from it anew', () => {
+    const long = (bytes: number): string => HEADER.replace('>', ` xmlns:long='${'x'.repeat(bytes)}'>`);
+    const limits = { elementBytes: 100_000 };
+    expect(outcome(long(3_000), { limits })).toBe('1 header, 0 elements');
+    expect(outcome(long(5_000), { limits })).toBe('policy-violation');
+  });
+
   test('what an element borrows from the header counts as well', () => {
     const borrowing = sized(500).replace('<a>xxxxxxxx', '<a db:b="">');
     expect(borrowing).toHaveLength(500);

@@ -41,6 +41,11 @@ const SLASH = 0x2f;
 const COLON = 0x3a;
 const BANG = 0x21;
 const QUESTION = 0x3f;
+/**
+ * Largest stream header. The prefixes and the language that it declares are written again on each element that uses
+ * them: a few bytes of many elements must not become the largest of each.
+ */
+const HEADER_BYTES = 4_096;
 const CDATA_START = Buffer.from('[CDATA[');
 /** First bytes of UTF-16, UTF-32 and of a byte order mark, which is no part of XMPP (RFC 6120 §11.6). */
 const ENCODING_MARKS = new Set([0xef, 0xfe, 0xff, 0x00]);
@@ -268,7 +273,9 @@ export class Scanner {
   #opened(empty: boolean, end: number): void {
     if (this.#level === 0) {
       if (empty) throw new StreamFault('bad-format', 'xml-malformed', 'The stream header is an empty element.');
-      const header = this.#tags.header(this.#checked(end));
+      const bytes = this.#checked(end);
+      if (bytes.length > HEADER_BYTES) throw tooBig();
+      const header = this.#tags.header(bytes);
       this.#level = 1;
       this.#state = TOP;
       this.#consumed = end;

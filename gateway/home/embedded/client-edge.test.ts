@@ -221,6 +221,13 @@ describe('a signed-in client', () => {
     client.cut();
   });
 
+  it('is sent away when it keeps asking for what it cannot be', async () => {
+    const client = await (await RawClient.secure(world.port())).signIn('juliet', 'wherefore');
+    client.write("<iq type='get' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>".repeat(100));
+    const refused = await client.read(streamError('policy-violation'));
+    expect(refused.match(/<bad-request /g)).toHaveLength(5);
+  });
+
   it('takes the place of another with the same resource', async () => {
     const [one, two] = [await juliet(), await juliet()];
     await one.bind('same');
@@ -329,6 +336,30 @@ describe('a signed-in client', () => {
     client.cut();
   });
 
+  it('is read no further while too much of it is not kept', async () => {
+    const slow = await ClientWorld.start();
+    await slow.accounts.add('juliet', DOMAIN, 'wherefore');
+    const [client, other] = [await RawClient.secure(slow.port()), await RawClient.secure(slow.port())];
+    for (const one of [client, other]) {
+      await one.signIn('juliet', 'wherefore');
+      await one.bind();
+    }
+    slow.users.stall();
+    const text = 'x'.repeat(50_000);
+    for (let n = 0; n < 60; n++) client.write(`<message id='m'><body>${text}</body></message>`);
+    const taken = (id: string): number => slow.users.received.filter(({ stanza }) => stanza.id === id).length;
+    // Time enough to read all of it, did it.
+    for (let n = 1; n <= 50; n++) {
+      other.write("<presence id='p'/>");
+      await slow.users.watch.until(() => taken('p') === n);
+    }
+    expect(taken('m')).toBeLessThan(20);
+    slow.users.proceed();
+    await slow.users.watch.until(() => taken('m') === 60);
+    for (const one of [client, other]) one.cut();
+    await slow.close();
+  });
+
   it('is sent away when its user is removed or has a new password', async () => {
     await world.accounts.add('tybalt', DOMAIN, 'villain');
     const client = await (await RawClient.secure(world.port())).signIn('tybalt', 'villain');
@@ -336,6 +367,21 @@ describe('a signed-in client', () => {
     await world.accounts.setPassword('tybalt', DOMAIN, 'king of cats');
     world.edge.lookOver(Date.now());
     await client.read(streamError('not-authorized'));
+  });
+
+  // Whoever knows an old password could else wait here for it to be changed, and stay.
+  it.each([
+    ['bind', "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"],
+    ['resume', "<resume xmlns='urn:xmpp:sm:3' previd='any' h='0'/>"],
+  ])('is sent away when it comes to %s after its password was changed', async (what, xml) => {
+    const name = `paris-${what}`;
+    await world.accounts.add(name, DOMAIN, 'county');
+    const client = await (await RawClient.secure(world.port())).signIn(name, 'county');
+    await world.accounts.setPassword(name, DOMAIN, 'sweet flower');
+    world.edge.lookOver(Date.now());
+    client.write(xml);
+    await client.read(streamError('not-authorized'));
+    expect([...world.users.sessions.keys()].join()).not.toContain(name);
   });
 });
 

@@ -65,6 +65,8 @@ export interface ClientEdgeParts {
   now(): number;
 }
 
+/** As many connections as come. */
+const ANY = { count: Number.MAX_SAFE_INTEGER, periodMs: 60_000 };
 /** How often standing sessions are looked over, ms. */
 const ROUND_MS = 10_000;
 /** How long clients are given to close their streams when we stop, ms. */
@@ -74,6 +76,8 @@ const STOP_MS = 3_000;
 export class ClientEdge {
   readonly #parts: ClientEdgeParts;
   readonly #gate: Gate;
+  /** In front of what a proxy connects: all of it comes from one address. Its clients are counted once they are known. */
+  readonly #proxyGate: Gate;
   readonly #sessions: ClientSessions;
   readonly #context: ClientStreamContext;
   readonly #streams = new Set<ClientStream>();
@@ -87,6 +91,8 @@ export class ClientEdge {
     this.#parts = parts;
     const { host, store, accounts, journal, domains, options, now } = parts;
     this.#gate = new Gate(parts.limits);
+    const { connections } = parts.limits;
+    this.#proxyGate = new Gate({ connections, perAddress: connections, attempts: ANY });
     this.#sessions = new ClientSessions({
       host,
       accounts,
@@ -124,9 +130,9 @@ export class ClientEdge {
       const listener = new Listener({
         host: on.host,
         port: on.port,
-        gate: this.#gate,
+        gate: on.over === 'websocket-clear' ? this.#proxyGate : this.#gate,
         onConnection: this.#welcome(on.over),
-        onRefused: (address) => this.#parts.journal.refuse('connection-refused', 'connections-full', { address }),
+        onRefused: (address) => this.#refused(address),
       });
       this.#listeners.push(listener);
       bound.push({ ...on, ...(await listener.listen()) });
@@ -180,11 +186,21 @@ export class ClientEdge {
       domain: domains[0] ?? '',
       maxBytes: options.scanner.elementBytes,
       timeoutMs: options.authTimeoutMs,
+      admit: async (socket, address) => {
+        // A proxy that does not tell whom it brings must count itself.
+        if (over === 'websocket' || address === '' || (await this.#gate.admit(socket, address))) return true;
+        this.#refused(address);
+        return false;
+      },
       opened: (webSocket, socket, address) =>
         this.#accept((events) => this.#overWebSocket(webSocket, socket, address, events), socket),
     });
     this.#doors.add(door);
     return (socket) => door.take(socket);
+  }
+
+  #refused(address: string): void {
+    this.#parts.journal.refuse('connection-refused', 'connections-full', { address });
   }
 
   #overWebSocket(

@@ -1,6 +1,7 @@
 import { Fault } from '../../../policies/fault.ts';
 import { ns } from '../../xmpp/namespaces.ts';
 import type { ScannedElement } from '../../xmpp/start-tag.ts';
+import { textOf } from '../../xmpp/start-tag-bytes.ts';
 import { StreamFault } from '../../xmpp/stream-error.ts';
 import { type Accounts, accountName } from './accounts.ts';
 import type { ChannelBindings } from './channel-binding.ts';
@@ -60,15 +61,14 @@ export class ClientSasl {
 
   /** Takes one element of the SASL namespace. Throws {@link StreamFault} where the client has failed too often. */
   element({ name, bytes }: ScannedElement): void {
-    const text = bytes.toString();
-    if (name === 'auth') this.#begin(text);
-    else if (name === 'response' && this.#exchange) this.#take(readContent(text), this.#exchange);
+    if (name === 'auth') this.#begin(bytes);
+    else if (name === 'response' && this.#exchange) this.#take(readContent(bytes), this.#exchange);
     else this.#fail(name === 'abort' ? 'aborted' : 'malformed-request', 'The client broke off.');
   }
 
-  #begin(text: string): void {
+  #begin(bytes: Buffer): void {
     const { bindings } = this.#options;
-    const wanted = /\smechanism\s*=\s*['"]([^'"]*)['"]/.exec(text)?.[1] ?? '';
+    const wanted = /\smechanism\s*=\s*['"]([^'"]*)['"]/.exec(bytes.toString())?.[1] ?? '';
     const mechanism = offeredMechanisms(bindings).find((name) => name === wanted);
     if (mechanism === undefined) {
       this.#fail('invalid-mechanism', `The mechanism "${wanted}" is not offered.`);
@@ -76,7 +76,7 @@ export class ClientSasl {
     }
     const exchange = this.#newExchange(mechanism);
     this.#exchange = exchange;
-    const content = readContent(text);
+    const content = readContent(bytes);
     // RFC 6120 §6.4.2: without an initial response the client waits to be asked.
     if (content === '') this.#options.send(`<challenge xmlns='${ns.sasl}'/>`);
     else this.#take(content, exchange);
@@ -122,7 +122,7 @@ export class ClientSasl {
       this.#fail('not-authorized', 'There is no such user.');
     } else {
       this.#exchange = undefined;
-      lockOut.succeeded(this.#bare);
+      lockOut.succeeded(this.#bare, address);
       send(`<success xmlns='${ns.sasl}'>${Buffer.from(result.data).toString('base64')}</success>`);
       this.#options.succeeded({ ...this.#account, changed: this.#changed });
     }
@@ -146,8 +146,8 @@ export class ClientSasl {
 }
 
 /** The decoded content of `<auth/>` or `<response/>`, undefined where it is no base64 (RFC 6120 §6.4.2). */
-function readContent(text: string): string | undefined {
-  const encoded = (/>([^<]*)</.exec(text)?.[1] ?? '').trim();
+function readContent(bytes: Buffer): string | undefined {
+  const encoded = textOf(bytes).trim();
   if (encoded === '' || encoded === '=') return '';
   return readBase64(encoded)?.toString();
 }

@@ -80,6 +80,10 @@ export class ClientSession implements Session {
     return this.#stream;
   }
 
+  get crowded(): boolean {
+    return this.queue.crowded;
+  }
+
   send(stanza: Stanza, mail?: number): void {
     if (this.#over) return;
     const { bytes } = stanza;

@@ -42,6 +42,10 @@ export interface ClientStreamContext {
 
 /** Openings of one stream: in clear, behind TLS, behind SASL, and one to spare. */
 const OPENINGS = 4;
+/** Tries of a client to bind a resource. */
+const BINDS = 5;
+/** Bytes of stanzas taken of a client and not known to be kept, past which it is read no further until they are. */
+const UNKEPT_BYTES = 256 * 1024;
 /** How long a client that was asked may stay silent, ms. */
 const ANSWER_MS = 60_000;
 const PING = 'drawbridge-ping-';
@@ -61,7 +65,11 @@ export class ClientStream implements ManagedStream {
   #sasl: ClientSasl | undefined;
   #domain = '';
   #openings = 0;
+  #refusedBinds = 0;
   #opened = false;
+  /** Bytes of stanzas taken since it was last known that all is kept, and whether that is waited for. */
+  #unkept = 0;
+  #keeping = false;
   #probedAt = 0;
   #halted = false;
 
@@ -115,7 +123,7 @@ export class ClientStream implements ManagedStream {
 
   /** Who does not read what it is answered is not read either. */
   regulate(): void {
-    const halted = this.session?.held === true || this.#transport.full;
+    const halted = this.session?.held === true || this.#keeping || this.#transport.full;
     if (halted === this.#halted) return;
     this.#halted = halted;
     if (halted) this.#transport.pause();
@@ -212,10 +220,20 @@ export class ClientStream implements ManagedStream {
     if (namespace === clientNs.client) {
       if (this.session === undefined) this.#bind(element);
       else this.#stanza(element, this.session);
-    } else if (namespace === ns.sm) this.#management.element(element);
-    else if (namespace === ns.sasl && this.#sasl !== undefined) this.#sasl.element(element);
+    } else if (namespace === ns.sm) {
+      if (this.session === undefined) this.#requireCurrent();
+      this.#management.element(element);
+    } else if (namespace === ns.sasl && this.#sasl !== undefined) this.#sasl.element(element);
     else if (namespace === ns.tls && name === 'starttls') this.#startTls();
     else throw new StreamFault('unsupported-stanza-type', 'stream-protocol', `Unexpected <${name}/>.`);
+  }
+
+  /** Who has signed in may take its time: what has become of its account by now, counts. */
+  #requireCurrent(): void {
+    if (this.user === undefined) return;
+    const { local, domain, changed } = this.user;
+    if (this.#context.accounts.changed(local, domain) === changed) return;
+    throw new StreamFault('not-authorized', 'account-changed');
   }
 
   #startTls(): void {
@@ -236,17 +254,25 @@ export class ClientStream implements ManagedStream {
         `A <${element.name}/> before a resource is bound.`,
       );
     }
+    this.#requireCurrent();
     const { id } = element;
     const wanted = readBindRequest(element);
     const session = wanted === undefined ? undefined : this.#context.sessions.bind(this.user, wanted);
-    if (wanted === undefined) this.#transport.stanza(bindRefusal(id, 'modify', 'bad-request'));
-    else if (session === undefined) this.#transport.stanza(bindRefusal(id, 'wait', 'resource-constraint'));
+    if (wanted === undefined) this.#refuseBind(bindRefusal(id, 'modify', 'bad-request'));
+    else if (session === undefined) this.#refuseBind(bindRefusal(id, 'wait', 'resource-constraint'));
     else {
       this.#transport.stanza(boundAnswer(id, session.jid));
       this.#signedInAs(session);
       session.attach(this);
       this.#context.opened(session);
     }
+  }
+
+  /** No queue bounds these answers yet. */
+  #refuseBind(refusal: Buffer): void {
+    this.#transport.stanza(refusal);
+    if (++this.#refusedBinds < BINDS) return;
+    throw new StreamFault('policy-violation', 'stream-protocol', 'Too many resources that cannot be bound.');
   }
 
   #signedInAs(session: ClientSession): void {
@@ -270,7 +296,19 @@ export class ClientStream implements ManagedStream {
     }
     const stanza = { ...element, name: name as StanzaName };
     session.take(readdress(stanza, { from: session.jid }));
+    this.#unkept += element.bytes.length;
+    if (this.#unkept > UNKEPT_BYTES && !this.#keeping) this.#awaitKeeping();
     this.regulate();
+  }
+
+  /** What is taken waits in memory until it is kept, and a disk may be slow. */
+  #awaitKeeping(): void {
+    this.#keeping = true;
+    this.#context.whenKept(() => {
+      this.#keeping = false;
+      this.#unkept = 0;
+      this.regulate();
+    });
   }
 
   #drained(): void {

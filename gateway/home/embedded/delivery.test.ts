@@ -156,9 +156,65 @@ describe('what is kept for later (XEP-0160 §3, XEP-0334)', () => {
 });
 
 describe('bounds', () => {
+  const limits = { messages: 8, bytes: 100_000, age: 1_000, senderBytes: 1_000_000 };
+  const arrive = async (from: string, count: number, to = JULIET, attributes = ''): Promise<number> => {
+    const before = home.undeliverable.length;
+    for (let n = 0; n < count; n++) {
+      await home.arrives(`<message from="${from}" to="${to}"${attributes}>${body(String(n))}</message>`);
+    }
+    return count - (home.undeliverable.length - before);
+  };
+
+  it('leaves room for others, whoever fills a mailbox: a partner, or another user', async () => {
+    home.close();
+    home = new Home({ mailbox: limits });
+    const romeo = await home.signIn(`${ROMEO}/a`);
+    for (let n = 0; n < 8; n++) await romeo.says(`<message to="${JULIET}">${body('mine')}</message>`);
+    expect(romeo.take().filter((xml) => xml.includes('type="error"'))).toHaveLength(2);
+    expect(await arrive('ben@fabrikam.example', 1)).toBe(1);
+    home.crash();
+    home.accounts.add('nurse');
+    const nurse = 'nurse@contoso.example';
+    expect(await arrive('ann@fabrikam.example', 4, nurse)).toBe(4);
+    expect(await arrive('ben@fabrikam.example', 4, nurse)).toBe(2);
+    expect(await arrive('ann@other.example', 4, nurse)).toBe(2);
+    expect(await arrive('ann@other.example', 4)).toBe(1);
+  });
+
+  it('leaves room for messages, however many errors come for a resource that is away', async () => {
+    home.close();
+    home = new Home({ mailbox: limits });
+    expect(await arrive('ann@fabrikam.example', 8, `${JULIET}/gone`, ' type="error"')).toBe(4);
+    expect(await arrive('ann@fabrikam.example', 1)).toBe(1);
+    home.crash();
+    expect(await arrive('ann@fabrikam.example', 1, `${JULIET}/other`, ' type="error"')).toBe(0);
+    const juliet = await home.signIn(`${JULIET}/b`);
+    juliet.confirms = false;
+    // What it is there to take is no burden.
+    expect(await arrive('ann@fabrikam.example', 3, `${JULIET}/b`, ' type="error"')).toBe(3);
+  });
+
+  it('leaves room in the store, however many users one partner writes to', async () => {
+    home.close();
+    home = new Home({ mailbox: { ...limits, senderBytes: 400 } });
+    const users = ['juliet', 'nurse', 'ben'].map((name) => `${name}@contoso.example`);
+    const takes = async (domain: string): Promise<number[]> => {
+      const taken: number[] = [];
+      for (const user of users) taken.push(await arrive(`ann@${domain}`, 2, user));
+      return taken;
+    };
+    expect(await takes('fabrikam.example')).toEqual([2, 2, 0]);
+    expect(await takes('other.example')).toEqual([2, 2, 0]);
+    home.crash();
+    expect(await takes('fabrikam.example')).toEqual([0, 0, 0]);
+    const juliet = await home.signIn(`${JULIET}/a`, '<presence/>');
+    expect(juliet.take()).toHaveLength(5);
+    expect(await takes('fabrikam.example')).toEqual([2, 2, 0]);
+  });
+
   it('refuses what is over the number of messages, or over the bytes, and tells the sender', async () => {
     home.close();
-    home = new Home({ mailbox: { messages: 2, bytes: 1_000, age: 1_000 } });
+    home = new Home({ mailbox: { messages: 2, bytes: 1_000, age: 1_000, senderBytes: 1_000 } });
     const message = (text: string): string => `<message from="a@b.example" to="${JULIET}">${body(text)}</message>`;
     await home.arrives(message('1'));
     await home.arrives(message('x'.repeat(1_000)));
@@ -204,7 +260,7 @@ describe('bounds', () => {
 
   it('sends a client only so many bytes before it confirms', async () => {
     home.close();
-    home = new Home({ mailbox: { messages: 100, bytes: 100_000_000, age: 1_000 } });
+    home = new Home({ mailbox: { messages: 100, bytes: 100_000_000, age: 1_000, senderBytes: 100_000_000 } });
     const long = 'x'.repeat(2_000_000);
     for (let n = 0; n < 5; n++)
       await home.arrives(`<message from="a@b.example" to="${JULIET}">${body(long)}</message>`);
@@ -220,7 +276,10 @@ describe('bounds', () => {
 
   it('answers the sender where the store is full, and loses nothing that it took', async () => {
     home.close();
-    home = new Home({ mailbox: { messages: 10_000, bytes: 100_000_000, age: 1_000_000 } }, 400_000);
+    home = new Home(
+      { mailbox: { messages: 10_000, bytes: 100_000_000, age: 1_000_000, senderBytes: 100_000_000 } },
+      400_000,
+    );
     for (let n = 0; n < 40; n++) {
       await home.arrives(`<message from="a@b.example" to="${JULIET}">${body(`${n}`.padEnd(20_000, '.'))}</message>`);
     }

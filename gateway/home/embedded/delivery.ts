@@ -79,6 +79,7 @@ export class Delivery {
     const put = this.#mailbox.put(
       to.bare,
       stanza,
+      type === 'error' && !connected,
       (mail) => this.#distribute(mail, stanza, to, traits, sender),
       (reason) => settlement.refused(reason),
     );
@@ -174,14 +175,16 @@ export class Delivery {
     const best = named ?? this.#resources.mostAvailable(to.bare);
     const everyone = stanza.type === 'headline' && to.resource === '';
     const resources = everyone ? this.#resources.of(to.bare).filter(({ takesMessages }) => takesMessages) : [best];
-    for (const resource of resources) resource?.session.send(stanza);
+    for (const resource of resources) if (resource?.session.crowded === false) resource.session.send(stanza);
     if (traits.copied && best !== undefined) {
       this.#copy('received', stanza, to.bare, sender === undefined ? [best] : [best, sender]);
     }
   }
 
   #copy(direction: 'sent' | 'received', stanza: Stanza, user: string, without: readonly Resource[]): Resource[] {
-    const others = this.#resources.of(user).filter((resource) => resource.carbons && !without.includes(resource));
+    const others = this.#resources
+      .of(user)
+      .filter((resource) => resource.carbons && !resource.session.crowded && !without.includes(resource));
     for (const { session, bare } of others) {
       const copy = carbonOf(direction, stanza, bare, session.jid);
       if (direction === 'received') session.send(copy);

@@ -70,7 +70,7 @@ class World {
         users: {
           domains: [DOMAIN],
           unserved: [],
-          mailbox: { messages: 1_000, bytes: 1_000_000, age: 86_400_000 },
+          mailbox: { messages: 1_000, bytes: 1_000_000, age: 86_400_000, senderBytes: 10_000_000 },
           contacts: 100,
           vcardBytes: 65_536,
           version: '0',
@@ -256,6 +256,40 @@ describe('a gateway that is killed', () => {
     expect(got.match(/<body>(k\d)/g)).toEqual(['<body>k2', '<body>k3']);
     after.cut();
     await next.close();
+  });
+});
+
+describe('whoever is not asked', () => {
+  const JULIET = `juliet@${DOMAIN}`;
+  const sorts = {
+    presence: `<presence to='${JULIET}'/>`,
+    'answers to nothing': `<iq type='result' id='1' to='${JULIET}/b'/>`,
+    requests: `<iq type='get' id='1' to='${JULIET}/b'><ping xmlns='urn:xmpp:ping'/></iq>`,
+    'messages that need not be kept': `<message type='chat' to='${JULIET}'><body>x</body><no-store xmlns='urn:xmpp:hints'/></message>`,
+    headlines: `<message type='headline' to='${JULIET}'><body>x</body></message>`,
+  };
+
+  it.each(Object.entries(sorts))('ends no session of another user with %s', async (_what, xml) => {
+    const juliet = await RawClient.secure(world.port);
+    await juliet.signIn('juliet', 'juliet knows');
+    await juliet.bind('b');
+    await juliet.manage();
+    juliet.write('<presence/>');
+    const nurse = await RawClient.secure(world.port);
+    await nurse.signIn('nurse', 'nurse knows');
+    await nurse.bind('a');
+    nurse.write(xml.repeat(2 * clientEdgeOptions.queue.stanzas));
+    nurse.write("<iq type='get' id='done'><ping xmlns='urn:xmpp:ping'/></iq>");
+    await nurse.read(/<iq [^>]*id="done"/);
+    // What she asks for herself is answered, and what is for her to keep arrives.
+    juliet.write("<iq type='get' id='still'><query xmlns='jabber:iq:roster'/></iq>");
+    await juliet.read(/<iq [^>]*id="still"/);
+    nurse.write(`<message type='chat' to='${JULIET}' id='real'><body>real</body></message>`);
+    await juliet.read(/<body>real<\/body>/);
+    for (const client of [juliet, nurse]) {
+      client.write('</stream:stream>');
+      await client.read(/<\/stream:stream>/);
+    }
   });
 });
 

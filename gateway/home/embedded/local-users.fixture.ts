@@ -16,6 +16,7 @@ export class Client implements Session {
   readonly jid: string;
   readonly mail: number[] = [];
   remembered = '';
+  crowded = false;
   reading = true;
   ended = '';
   /** Whether it confirms what it is sent, at once. */
@@ -80,7 +81,7 @@ export class Client implements Session {
 const options: LocalUsersOptions = {
   domains: ['contoso.example'],
   unserved: ['rooms.contoso.example'],
-  mailbox: { messages: 500, bytes: 200_000, age: 86_400_000 },
+  mailbox: { messages: 500, bytes: 200_000, age: 86_400_000, senderBytes: 10_000_000 },
   contacts: 50,
   vcardBytes: 4_096,
   version: '1.2.3',

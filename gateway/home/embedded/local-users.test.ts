@@ -71,6 +71,53 @@ describe('the roster', () => {
     expect(await ask(client, set(query('<item jid="u1@b.example" name="still"/>')))).toContain('type="result"');
   });
 
+  it('is bounded in bytes too, groups included', async () => {
+    const groupsOf = (n: number): string =>
+      Array.from({ length: 50 }, (_, group) => `<group>${group}${'-'.repeat(1_000)}${n}</group>`).join('');
+    const itemOf = (n: number): string => query(`<item jid="u${n}@b.example">${groupsOf(n)}</item>`);
+    expect(await ask(client, set(itemOf(1)))).toContain('type="result"');
+    expect(await ask(client, set(itemOf(2)))).toContain('<resource-constraint ');
+    home.crash();
+    client = await home.signIn(`${ROMEO}/a`);
+    expect(await ask(client, set(itemOf(3)))).toContain('<resource-constraint ');
+    expect(await ask(client, set(query('<item jid="u1@b.example" name="no groups"/>')))).toContain('type="result"');
+    expect(await ask(client, set(itemOf(4)))).toContain('type="result"');
+  });
+
+  it('takes note of groups whose names differ in where a line ends', async () => {
+    const other = await home.signIn(`${ROMEO}/b`, get(query()));
+    await client.says(set(query('<item jid="a@b.example"><group>x&#10;y</group></item>')));
+    other.take();
+    await client.says(set(query('<item jid="a@b.example"><group>x</group><group>y</group></item>')));
+    expect(other.take().join()).toContain('<group>x</group><group>y</group>');
+  });
+
+  it('is not got so often at once that the answers fill memory', async () => {
+    const groups = Array.from({ length: 60 }, (_, n) => `<group>${n}${'-'.repeat(1_000)}</group>`).join('');
+    await client.says(set(query(`<item jid="a@b.example">${groups}</item>`)));
+    const again = await home.signIn(`${ROMEO}/b`);
+    home.store.write(() => undefined);
+    for (let n = 0; n < 200 && again.ended === ''; n++) {
+      home.users.stanza(again, { ...stanza(get(query())), from: again.jid });
+    }
+    expect(again.ended).toBe('resource-constraint');
+    await home.done();
+    expect(again.take().length).toBeGreaterThan(100);
+  });
+
+  it('is empty for who comes after a user of that name, however soon', async () => {
+    await client.says(set(query(item)));
+    await client.leaves();
+    // What the command that removes a user does to the store, and the one that adds it, between two looks after it.
+    home.store.write(() => {
+      for (const table of ['roster', 'roster_item']) {
+        home.store.prepare(`DELETE FROM ${table} WHERE user = 'romeo@contoso.example'`).run();
+      }
+    });
+    await home.done();
+    expect(await ask(await home.signIn(`${ROMEO}/z`), get(query()))).not.toContain('<item');
+  });
+
   it('is its user’s alone', async () => {
     expect(await ask(client, get(query(), JULIET))).toContain('<forbidden ');
     await home.arrives(`<iq from="${ANN}" to="${ROMEO}" type="get" id="x">${query()}</iq>`);

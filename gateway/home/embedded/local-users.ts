@@ -30,7 +30,7 @@ export interface LocalUsersOptions {
   /** Home domains at which nothing is served, folded. */
   readonly unserved: readonly string[];
   readonly mailbox: MailboxLimits;
-  /** Contacts of one user, requests that wait included. */
+  /** Contacts of one user. */
   readonly contacts: number;
   /** Bytes of one vCard. */
   readonly vcardBytes: number;
@@ -77,7 +77,7 @@ export class LocalUsers implements SessionHost, UserContext {
     this.#domains = new Set(options.domains);
     this.#unserved = new Set(options.unserved);
     this.#rosters = new Rosters(store);
-    this.#mailbox = new Mailbox(store, options.mailbox);
+    this.#mailbox = new Mailbox(store, { limits: options.mailbox, senderOf: (from) => this.#senderOf(from) });
     this.#delivery = new Delivery(this, this.#mailbox, this.#resources);
     this.#presences = new Presences(this, this.#resources, this.#rosters, (domain) => this.#domains.has(domain));
     this.#subscriptions = new Subscriptions(this, this.#resources, this.#rosters, this.#presences, options.contacts);
@@ -180,7 +180,27 @@ export class LocalUsers implements SessionHost, UserContext {
   }
 
   tell(resource: Resource, stanza: Stanza): void {
-    this.whenKept(() => resource.session.send(stanza));
+    if (!resource.mayWait(stanza)) resource.session.close('resource-constraint');
+    else this.#whenKeptFor(resource, stanza, () => resource.session.send(stanza));
+  }
+
+  offer(resource: Resource, stanza: Stanza, refused: () => void = () => undefined): void {
+    const { session } = resource;
+    if (!resource.mayWait(stanza)) refused();
+    else {
+      this.#whenKeptFor(resource, stanza, () => {
+        if (session.crowded) refused();
+        else session.send(stanza);
+      });
+    }
+  }
+
+  #whenKeptFor(resource: Resource, { bytes }: Stanza, then: () => void): void {
+    resource.waiting += bytes.length;
+    this.whenKept(() => {
+      resource.waiting -= bytes.length;
+      then();
+    });
   }
 
   #add(session: Session): Resource {
@@ -271,17 +291,24 @@ export class LocalUsers implements SessionHost, UserContext {
     }
     settlement.taken();
     if (type === 'probe') this.#presences.probed(stanza, to.bare, bare);
-    else if (to.resource === '') {
-      for (const resource of this.#resources.available(to.bare)) this.tell(resource, stanza);
-    } else {
+    else {
       const named = this.#resources.get(to.bare, to.resource);
-      if (named !== undefined) this.tell(named, stanza);
+      const resources = to.resource === '' ? this.#resources.available(to.bare) : named === undefined ? [] : [named];
+      const wanted = this.#presences.isWanted(stanza, to.bare);
+      for (const resource of resources) {
+        if (wanted) this.tell(resource, stanza);
+        else this.offer(resource, stanza);
+      }
     }
   }
 
   #receiveIq(stanza: Stanza, to: Address, sender: Resource | undefined): void {
     const named = to.resource === '' ? undefined : this.#resources.get(to.bare, to.resource);
-    if (named !== undefined) this.tell(named, stanza);
+    if (named !== undefined) {
+      // What we answer for the user or the server was asked for.
+      if (sender === undefined && this.#isOurs(stanza.from, to)) this.tell(named, stanza);
+      else this.offer(named, stanza, () => isRequest(stanza) && this.#refuse(stanza, 'user-absent'));
+    }
     if (named !== undefined || !isRequest(stanza)) return;
     if (to.resource !== '') this.#refuse(stanza, 'user-absent');
     else if (to.local === '') this.#serve(stanza, 'server', '', sender);
@@ -309,6 +336,19 @@ export class LocalUsers implements SessionHost, UserContext {
   #answer(resource: Resource, stanza: Stanza, reason: ReasonCode): void {
     const error = errorOf(stanza, reason);
     if (error !== undefined) this.tell(resource, error);
+  }
+
+  /** Whether an address is the user's own or that of its server; '' is the user's. */
+  #isOurs(from: string, user: Address): boolean {
+    const address = parseAddress(from);
+    return address === undefined || address.bare === user.bare || this.#domains.has(address.bare);
+  }
+
+  /** Who answers for what comes from an address: a user of ours, or a partner's domain. */
+  #senderOf(from: string): string {
+    const address = parseAddress(from);
+    if (address === undefined) return 'nobody';
+    return this.#domains.has(address.domain) ? address.bare : address.domain;
   }
 
   #exists({ local, domain }: Address): boolean {

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { LockOut } from './lock-out.ts';
 
 const limits = { perAccount: 3, perAddress: 5, periodMs: 1000 };
@@ -25,10 +25,51 @@ it('locks an address for every account, and takes an IPv6 network for one addres
   expect(lockOut.locked('other@x', '2001:db8:0:1::1', 0)).toBe(false);
 });
 
+it('does not count failures that lie further apart than the period', () => {
+  const lockOut = new LockOut(limits);
+  for (const now of [0, 600, 1_200, 1_800, 2_400, 3_000]) {
+    expect(lockOut.locked('a@x', '192.0.2.1', now)).toBe(false);
+    lockOut.failed('a@x', '192.0.2.1', now);
+  }
+  fail(lockOut, 'a@x', '192.0.2.1', 2, 3_100);
+  expect(lockOut.locked('a@x', '192.0.2.1', 4_099)).toBe(true);
+  expect(lockOut.locked('a@x', '192.0.2.1', 4_100)).toBe(false);
+});
+
+describe('where an account has signed in before', () => {
+  const HOME = '192.0.2.1';
+  const lockOut = new LockOut({ ...limits, perAddress: 100 });
+  beforeAll(() => lockOut.succeeded('a@x', HOME));
+
+  it('failures from elsewhere lock nobody out, and elsewhere they do', () => {
+    fail(lockOut, 'a@x', '198.51.100.1', 3);
+    expect(lockOut.locked('a@x', HOME, 0)).toBe(false);
+    expect(lockOut.locked('a@x', '198.51.100.2', 0)).toBe(true);
+  });
+
+  it('signing in again forgives nobody elsewhere', () => {
+    lockOut.succeeded('a@x', HOME);
+    expect(lockOut.locked('a@x', '198.51.100.2', 0)).toBe(true);
+  });
+
+  it('failures count by themselves', () => {
+    fail(lockOut, 'a@x', HOME, 3);
+    expect(lockOut.locked('a@x', HOME, 0)).toBe(true);
+    expect(lockOut.locked('b@x', HOME, 0)).toBe(false);
+  });
+});
+
+it('knows nobody by an address that it does not know', () => {
+  const lockOut = new LockOut(limits);
+  lockOut.succeeded('a@x', '');
+  fail(lockOut, 'a@x', '192.0.2.1', 3);
+  expect(lockOut.locked('a@x', '', 0)).toBe(true);
+});
+
 it('forgives an account that signs in, and its address not', () => {
   const lockOut = new LockOut(limits);
   fail(lockOut, 'a@x', '192.0.2.1', 2);
-  lockOut.succeeded('a@x');
+  lockOut.succeeded('a@x', '192.0.2.9');
   fail(lockOut, 'a@x', '192.0.2.1', 2);
   expect(lockOut.locked('a@x', '192.0.2.2', 0)).toBe(false);
   fail(lockOut, 'b@x', '192.0.2.1', 1);

@@ -4,6 +4,7 @@ import type { ReasonCode } from '../../../policies/reasons.ts';
 import type { Stanza } from '../../bridge/stanza.ts';
 import type { Store } from '../../store/store.ts';
 import { im } from './im-namespaces.ts';
+import { Tallies } from './mailbox-tallies.ts';
 import { stanzaOf, withChild } from './stanza-bytes.ts';
 
 export interface MailboxLimits {
@@ -13,7 +14,14 @@ export interface MailboxLimits {
   readonly bytes: number;
   /** How long one may wait, ms. */
   readonly age: number;
+  /** Bytes of one sender in all mailboxes: a small part of the store, which is there for everybody's messages. */
+  readonly senderBytes: number;
 }
+
+/** What one sender may take of a mailbox, so that nobody keeps out all others. */
+const SENDER = 3 / 4;
+/** The same of errors that wait for a resource that is away, and may never have been there. */
+const ERRORS = 1 / 2;
 
 /** A message in the mailbox, without its bytes. `id` never comes again, also after a restart. */
 export interface Mail {
@@ -27,14 +35,26 @@ export interface Mail {
   readonly bytes: number;
   /** ms since 1970. */
   readonly received: number;
+  /** Whose share of the mailbox it takes: a sender's, or {@link AWAY}; undefined for nobody's. */
+  readonly share: string | undefined;
 }
+
+/** The share of errors that wait. */
+const AWAY = '';
 
 /** Enough of a stanza for its start tag: two addresses of the longest kind (RFC 7622 §3.1), an id and more. */
 const TAG_BYTES = 32 * 1024;
 
 interface Box {
   readonly mails: Map<number, Mail>;
+  readonly shares: Tallies;
   bytes: number;
+}
+
+export interface MailboxOptions {
+  readonly limits: MailboxLimits;
+  /** Who answers for what comes from an address: a user of ours, or a whole domain of a partner, whose users are its to make up. */
+  senderOf(from: string): string;
 }
 
 /**
@@ -43,9 +63,10 @@ interface Box {
  */
 export class Mailbox {
   readonly #store: Store;
-  readonly #limits: MailboxLimits;
+  readonly #options: MailboxOptions;
   readonly #boxes = new Map<string, Box>();
   readonly #mails = new Map<number, Mail>();
+  readonly #senders = new Tallies();
   /** Rows that the store has not kept yet: they are nobody's to send. */
   readonly #unkept = new Set<number>();
   /** Rows that are to go, and have not. */
@@ -55,9 +76,9 @@ export class Mailbox {
   readonly #find: StatementSync;
   #last: number;
 
-  constructor(store: Store, limits: MailboxLimits) {
+  constructor(store: Store, options: MailboxOptions) {
     this.#store = store;
-    this.#limits = limits;
+    this.#options = options;
     this.#insert = store.prepare('INSERT INTO mailbox (id, user, received, stanza) VALUES (?, ?, ?, ?)');
     this.#remove = store.prepare('DELETE FROM mailbox WHERE id = ?');
     this.#find = store.prepare('SELECT received, stanza FROM mailbox WHERE id = ?');
@@ -67,9 +88,10 @@ export class Mailbox {
       `SELECT id, user, received, length(stanza) AS bytes, substr(stanza, 1, ${TAG_BYTES}) AS tag FROM mailbox ORDER BY id`,
     );
     for (const { id, user, received, bytes, tag } of rows.iterate()) {
-      const { type, to } = stanzaOf(Buffer.from(tag as Uint8Array));
+      const { type, to, from } = stanzaOf(Buffer.from(tag as Uint8Array));
+      const share = type === 'error' ? AWAY : options.senderOf(from);
       const numbers = { id: Number(id), bytes: Number(bytes), received: Number(received) };
-      this.#list({ ...numbers, user: String(user), type, to });
+      this.#list({ ...numbers, user: String(user), type, to, share });
     }
   }
 
@@ -82,16 +104,24 @@ export class Mailbox {
   }
 
   /**
-   * Takes a message for a user; false where the user's mailbox is full. Once it is kept, `kept` is told, in order; where
-   * the store does not take it, `failed` is told instead.
+   * Takes a message for a user; false where the user's mailbox, or the sender's share, is full. `away`: whether it is an
+   * error for a resource that is not there. Once it is kept, `kept` is told, in order; where the store does not take it,
+   * `failed` is told instead.
    */
-  put(user: string, stanza: Stanza, kept: (mail: Mail) => void, failed: (reason: ReasonCode) => void): boolean {
-    const { bytes, type, to } = stanza;
-    const box = this.#boxes.get(user);
-    const full = (box?.mails.size ?? 0) >= this.#limits.messages;
-    if (full || (box?.bytes ?? 0) + bytes.length > this.#limits.bytes) return false;
+  put(
+    user: string,
+    stanza: Stanza,
+    away: boolean,
+    kept: (mail: Mail) => void,
+    failed: (reason: ReasonCode) => void,
+  ): boolean {
+    const { bytes, type, to, from } = stanza;
+    const sender = type === 'error' ? undefined : this.#options.senderOf(from);
+    const share = away ? AWAY : sender;
+    const size = bytes.length;
+    const mail = { id: this.#last + 1, user, type, to, bytes: size, received: this.#store.now(), share };
+    if (!this.#fits(mail)) return false;
     this.#last += 1;
-    const mail: Mail = { id: this.#last, user, type, to, bytes: bytes.length, received: this.#store.now() };
     this.#list(mail);
     this.#unkept.add(mail.id);
     let fault: Fault | undefined;
@@ -159,12 +189,26 @@ export class Mailbox {
 
   /** Messages that have waited too long by `now`, ms since 1970. */
   expired(now: number): readonly Mail[] {
-    return this.all().filter(({ received }) => received + this.#limits.age <= now);
+    return this.all().filter(({ received }) => received + this.#options.limits.age <= now);
   }
 
   /** All that is kept, oldest first. */
   all(): readonly Mail[] {
     return [...this.#mails.values()].filter((mail) => this.#isKept(mail));
+  }
+
+  #fits({ user, bytes, share }: Mail): boolean {
+    const { limits } = this.#options;
+    const box = this.#boxes.get(user);
+    if ((box?.mails.size ?? 0) >= limits.messages || (box?.bytes ?? 0) + bytes > limits.bytes) return false;
+    if (share === undefined) return true;
+    const part = share === AWAY ? ERRORS : SENDER;
+    const here = box?.shares.of(share) ?? { messages: 0, bytes: 0 };
+    if (here.messages >= Math.ceil(limits.messages * part)) return false;
+    // Whoever takes nothing yet may have one message, however large.
+    if (here.bytes > 0 && here.bytes + bytes > limits.bytes * part) return false;
+    const everywhere = share === AWAY ? 0 : this.#senders.of(share).bytes;
+    return everywhere === 0 || everywhere + bytes <= limits.senderBytes;
   }
 
   #isKept({ id }: Mail): boolean {
@@ -181,19 +225,26 @@ export class Mailbox {
   #list(mail: Mail): void {
     let box = this.#boxes.get(mail.user);
     if (box === undefined) {
-      box = { mails: new Map(), bytes: 0 };
+      box = { mails: new Map(), shares: new Tallies(), bytes: 0 };
       this.#boxes.set(mail.user, box);
     }
     box.mails.set(mail.id, mail);
     box.bytes += mail.bytes;
     this.#mails.set(mail.id, mail);
+    if (mail.share === undefined) return;
+    box.shares.add(mail.share, mail.bytes);
+    this.#senders.add(mail.share, mail.bytes);
   }
 
-  #unlist({ id, user, bytes }: Mail): void {
+  #unlist({ id, user, bytes, share }: Mail): void {
     this.#mails.delete(id);
     const box = this.#boxes.get(user);
     if (box === undefined || !box.mails.delete(id)) return;
     box.bytes -= bytes;
+    if (share !== undefined) {
+      box.shares.remove(share, bytes);
+      this.#senders.remove(share, bytes);
+    }
     if (box.mails.size === 0) this.#boxes.delete(user);
   }
 }

@@ -184,6 +184,17 @@ it('is asked for anew after a restart, and told anew, by a session that stands',
   expect(told(home.takeOutbound())).toContain(`unavailable ${ROMEO}/a → room@rooms.fabrikam.example/nick`);
 });
 
+it('is remembered across a restart, however many addresses else were shown it', async () => {
+  const client = await home.signIn(`${ROMEO}/a`, '<presence><show>away</show></presence>');
+  await subscribe(client, 'both');
+  for (let n = 0; n < 40; n++) await client.says(`<presence to="${'x'.repeat(400)}${n}@rooms.fabrikam.example/nick"/>`);
+  home.takeOutbound();
+  expect(client.remembered.length).toBeLessThan(9_000);
+  home.crash((users) => users.restored(client, client.remembered, []));
+  await home.done();
+  expect(told(home.takeOutbound())).toEqual([`available ${ROMEO}/a → ${ANN}`, `probe ${ROMEO} → ${ANN}`]);
+});
+
 it('never passes a message that came before it', async () => {
   const juliet = await home.signIn(`${JULIET}/a`, '<presence/>');
   juliet.take();

@@ -90,6 +90,12 @@ export class Presences {
     if (shown === 0) this.#context.route(presence('unavailable', bare, stanza.from));
   }
 
+  /** Whether a presence is of one whom the user asked for it: a contact, or the user itself. */
+  isWanted({ from }: Stanza, user: string): boolean {
+    const contact = parseAddress(from)?.bare ?? '';
+    return contact === user || sees(this.#rosters.item(user, contact).state);
+  }
+
   /** Sends the presence of all available resources of a user, as many as are returned. */
   showCurrent(user: string, to: string): number {
     const available = this.#resources.available(user);

@@ -20,9 +20,17 @@ export class Resource {
   /** To whom it sent presence directly, as written (RFC 6121 §4.6). */
   readonly directed = new Set<string>();
 
+  /** Bytes of what it is to be told once all before it is kept. */
+  waiting = 0;
+
   constructor(session: Session) {
     this.session = session;
     this.user = `${session.address.local}@${session.address.domain}`;
+  }
+
+  /** Whether it may be told this too before all is kept: short requests may have long answers, and come in a heap. */
+  mayWait({ bytes }: Stanza): boolean {
+    return this.waiting === 0 || this.waiting + bytes.length <= WAITING;
   }
 
   /** The bare address as it is written. */
@@ -36,13 +44,24 @@ export class Resource {
     return this.presence !== undefined && this.priority >= 0;
   }
 
-  /** Has the session remember this across a restart; presence too large for that is sent anew by the client. */
+  /** Has the session remember this across a restart, as far as there is room: its presence rather than to whom else it went. */
   remember(): void {
-    const { interested, carbons, priority, directed } = this;
-    const presence = this.presence?.bytes.toString() ?? '';
-    const memory: Memory = { interested, carbons, priority, presence, directed: [...directed] };
+    const { interested, carbons, priority } = this;
+    const bytes = this.presence?.bytes;
+    const presence = bytes === undefined || bytes.length > MEMORY / 2 ? '' : bytes.toString();
+    const memory: Memory = { interested, carbons, priority, presence, directed: this.#fewDirected() };
     const text = JSON.stringify(memory);
-    this.session.remember(text.length <= MEMORY ? text : JSON.stringify({ ...memory, presence: '', directed: [] }));
+    this.session.remember(text.length <= MEMORY ? text : JSON.stringify({ ...memory, directed: [] }));
+  }
+
+  /** All of {@link directed}, or none where they are too many: they may be megabytes, and this is called for each. */
+  #fewDirected(): string[] {
+    let length = 0;
+    for (const to of this.directed) {
+      length += to.length;
+      if (length > MEMORY / 2) return [];
+    }
+    return [...this.directed];
   }
 
   /** Takes back what was remembered; '' for nothing. */
@@ -57,6 +76,8 @@ export class Resource {
   }
 }
 
+/** Bytes that wait for one resource to be told: as many as a session holds, about. */
+const WAITING = 8 * 1024 * 1024;
 /** Characters that a session is asked to remember at most: it writes them again with each presence. */
 const MEMORY = 8_192;
 

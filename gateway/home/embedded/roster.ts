@@ -34,6 +34,10 @@ export function wireContact(contact: string): string {
 export interface Roster {
   readonly version: number;
   readonly items: ReadonlyMap<string, RosterItem>;
+  /** Of the items, how many the user has put there: the others only ask. */
+  readonly own: number;
+  /** Bytes of what the user's clients see of it, requests that wait left out; spelt for XML they may be more. */
+  readonly bytes: number;
 }
 
 /** Rosters in memory: they are read again when they are asked for. */
@@ -42,6 +46,8 @@ const LOADED = 2_000;
 interface Loaded {
   version: number;
   readonly items: Map<string, RosterItem>;
+  own: number;
+  bytes: number;
   /** Changes that the store has not kept yet: what it would read is not what holds. */
   pending: number;
 }
@@ -83,9 +89,8 @@ export class Rosters {
     const roster = this.#load(user);
     const { contact } = item;
     const before = roster.items.get(contact);
-    const left = item.listed || item.approved || item.state !== 'none';
-    if (left) roster.items.set(contact, item);
-    else roster.items.delete(contact);
+    const left = isOwn(item) || item.state !== 'none';
+    place(roster, contact, left ? item : undefined);
     if (item.listed || before?.listed) roster.version += 1;
     const { version } = roster;
     let failed: Fault | undefined;
@@ -125,14 +130,18 @@ export class Rosters {
 
   #load(user: string): Loaded {
     const known = this.#loaded.get(user);
-    if (known !== undefined) {
+    const version = this.#version.get(user)?.version;
+    // Where a roster that was kept is there no more, the user was removed, and somebody else may have come by that name.
+    if (known !== undefined && (known.pending > 0 || known.items.size === 0 || version !== undefined)) {
       this.#loaded.delete(user);
       this.#loaded.set(user, known);
       return known;
     }
-    const items = this.#items.all(user).map((row) => readItem(row));
-    const version = Number(this.#version.get(user)?.version ?? 0);
-    const roster: Loaded = { version, items: new Map(items.map((item) => [item.contact, item])), pending: 0 };
+    const roster: Loaded = { version: Number(version ?? 0), items: new Map(), own: 0, bytes: 0, pending: 0 };
+    for (const row of this.#items.all(user)) {
+      const item = readItem(row);
+      place(roster, item.contact, item);
+    }
     this.#loaded.set(user, roster);
     for (const [oldest, { pending }] of this.#loaded) {
       if (this.#loaded.size <= LOADED) break;
@@ -140,6 +149,31 @@ export class Rosters {
     }
     return roster;
   }
+}
+
+/** Whether the user put it there: what is left only asks. */
+export function isOwn({ listed, approved }: RosterItem): boolean {
+  return listed || approved;
+}
+
+/** Bytes of an item, as {@link Roster.bytes} counts them. */
+export function itemBytes({ contact, name, groups }: RosterItem): number {
+  return [contact, name, ...groups].reduce((bytes, text) => bytes + Buffer.byteLength(text), 0);
+}
+
+/** Puts an item, or none, in place of the one of a contact. */
+function place(roster: Loaded, contact: string, item: RosterItem | undefined): void {
+  const before = roster.items.get(contact);
+  for (const [counted, sign] of [
+    [before, -1],
+    [item, 1],
+  ] as const) {
+    if (counted === undefined) continue;
+    roster.bytes += sign * itemBytes(counted);
+    if (isOwn(counted)) roster.own += sign;
+  }
+  if (item === undefined) roster.items.delete(contact);
+  else roster.items.set(contact, item);
 }
 
 function readItem(row: Record<string, unknown>): RosterItem {

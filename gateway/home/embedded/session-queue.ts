@@ -73,6 +73,11 @@ export class SessionQueue {
     return this.#bytes;
   }
 
+  /** Whether half of what may wait does: the rest is for what the client asked for. */
+  get crowded(): boolean {
+    return this.#entries.length >= this.#bounds.stanzas / 2 || this.#bytes >= this.#bounds.bytes / 2;
+  }
+
   /** Mailbox rows that are not settled, in order. */
   get mail(): number[] {
     return this.#entries.flatMap(({ mail }) => (mail === undefined ? [] : [mail]));

@@ -14,6 +14,8 @@ export interface Session {
   readonly address: LocalAddress;
   /** The full JID as it is written on the wire. */
   readonly jid: string;
+  /** Its client is so far behind that what nobody asked for is better left out: past its bounds, the session ends. */
+  readonly crowded: boolean;
   /**
    * Sends in order; of no effect once closed. `mail` is the mailbox row that this stanza settles:
    * {@link SessionHost.settled} follows when the client took it. A stanza with `mail` is written only once all that

@@ -21,6 +21,24 @@ it.each(texts)('reads back the addressing of %s', (xml) => {
   expect(stanzaOf(Buffer.from(xml))).toMatchObject({ name: 'message', from, to, type, id });
 });
 
+// Read with a pattern that may begin anew at each of these spaces, this takes a minute.
+it('reads a start tag that is mostly space in one pass', () => {
+  const xml = `<message from="a@b" to="c@d"${' '.repeat(250_000)}><body/></message>`;
+  expect(stanzaOf(Buffer.from(xml))).toMatchObject({ name: 'message', from: 'a@b', to: 'c@d' });
+  expect(contentOf(stanza(xml))).toEqual({ prefixes: '', xml: '<body/>' });
+});
+
+it.each(['<message', '<message from="a@b" to', '<message from="a@b" to =', '<message from="a@b" to="c'])(
+  'reads what there is of %s, which is cut off',
+  (xml) => {
+    expect(stanzaOf(Buffer.from(xml))).toMatchObject({
+      name: 'message',
+      from: xml.includes('a@b') ? 'a@b' : '',
+      to: '',
+    });
+  },
+);
+
 it('says the namespace of a stanza within another', () => {
   expect(embedded(stanza('<message from="a"><body>x</body></message>'))).toBe(
     '<message xmlns="jabber:client" from="a"><body>x</body></message>',

@@ -1,15 +1,11 @@
 import { type ReasonCode, reasons } from '../../../policies/reasons.ts';
 import type { Stanza, StanzaName } from '../../bridge/stanza.ts';
+import { attributesOf, endOfName, endOfStartTag } from '../../xmpp/start-tag-bytes.ts';
 import { attributeValue, escapeAttribute } from '../../xmpp/xml.ts';
 import { im } from './im-namespaces.ts';
-import { endOfName } from './readdress.ts';
 
-const GT = 0x3e;
 const LT = 0x3c;
 const SLASH = 0x2f;
-const SINGLE_QUOTE = 0x27;
-const DOUBLE_QUOTE = 0x22;
-const ATTRIBUTE = /\s+([^\s=]+)\s*=\s*("[^"]*"|'[^']*')/g;
 /** What an answer may repeat of an id or an address before it might break a stream (RFC 6120 §13.12). */
 const LONGEST_ERROR = 10_000;
 
@@ -65,7 +61,7 @@ export function embedded({ bytes }: Stanza): string {
 /** The stanza with one more element behind its content. */
 export function withChild(stanza: Stanza, xml: string): Stanza {
   const { bytes, name } = stanza;
-  const empty = bytes.at(-2) === SLASH && startTagEnd(bytes) === bytes.length;
+  const empty = bytes.at(-2) === SLASH && endOfStartTag(bytes) === bytes.length;
   const parts = empty
     ? [bytes.subarray(0, -2), Buffer.from(`>${xml}</${name}>`)]
     : [bytes.subarray(0, bytes.lastIndexOf(LT)), Buffer.from(xml), bytes.subarray(bytes.lastIndexOf(LT))];
@@ -74,20 +70,23 @@ export function withChild(stanza: Stanza, xml: string): Stanza {
 
 /** What stands in the root of a stanza, with the prefixes that the root declares, ready to stand in another root. */
 export function contentOf({ bytes }: Stanza): { readonly prefixes: string; readonly xml: string } {
-  const end = startTagEnd(bytes);
-  const tag = bytes.toString('utf8', 0, end);
-  const prefixes = [...tag.matchAll(ATTRIBUTE)].filter(([, name]) => name?.startsWith('xmlns:'));
-  const xml = end === bytes.length ? '' : bytes.toString('utf8', end, bytes.lastIndexOf(LT));
-  return { prefixes: prefixes.map(([text]) => text).join(''), xml };
+  const contentStart = endOfStartTag(bytes);
+  const prefixes = [...attributesOf(bytes)]
+    .filter(({ name }) => name.startsWith('xmlns:'))
+    .map(({ start, end }) => ` ${bytes.toString('utf8', start, end)}`);
+  const xml = contentStart === bytes.length ? '' : bytes.toString('utf8', contentStart, bytes.lastIndexOf(LT));
+  return { prefixes: prefixes.join(''), xml };
 }
 
 /** Reads the addressing back from bytes that were kept; nothing is known of the children. */
 export function stanzaOf(bytes: Buffer): Stanza {
-  const tag = bytes.toString('utf8', 0, startTagEnd(bytes));
-  const values = new Map([...tag.matchAll(ATTRIBUTE)].map(([, name, value]) => [name, value?.slice(1, -1) ?? '']));
+  const values = new Map<string, string>();
+  for (const { name, valueStart, valueEnd } of attributesOf(bytes)) {
+    values.set(name, bytes.toString('utf8', valueStart, valueEnd));
+  }
   const read = (name: string): string => attributeValue(values.get(name) ?? '');
   return {
-    name: /^<(\w+)/.exec(tag)?.[1] as StanzaName,
+    name: bytes.toString('latin1', 1, endOfName(bytes)) as StanzaName,
     from: read('from'),
     to: read('to'),
     type: read('type'),
@@ -104,17 +103,4 @@ function written({ from, to, type, id }: Addressing): string {
     .filter(([, value]) => value !== '')
     .map(([key, value]) => ` ${key}="${escapeAttribute(value)}"`)
     .join('');
-}
-
-/** Where the content begins: behind the start tag of the root. */
-function startTagEnd(bytes: Buffer): number {
-  let quote = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i];
-    if (quote !== 0) {
-      if (byte === quote) quote = 0;
-    } else if (byte === SINGLE_QUOTE || byte === DOUBLE_QUOTE) quote = byte;
-    else if (byte === GT) return i + 1;
-  }
-  return bytes.length;
 }

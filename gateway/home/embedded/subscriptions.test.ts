@@ -168,7 +168,7 @@ describe('a request', () => {
     expect(await shown(await present(`${ROMEO}/b`))).toBe(item('from', true));
   });
 
-  it('past the bound of the roster is refused', async () => {
+  it('past the bound of the roster is refused, and keeps the user from nothing', async () => {
     home.close();
     home = new Home({ contacts: 2 });
     for (const name of ['a', 'b', 'c', 'a']) {
@@ -178,9 +178,29 @@ describe('a request', () => {
       ['c', 'roster-full'],
     ]);
     const client = await present(`${ROMEO}/x`);
-    await client.says('<presence to="d@fabrikam.example" type="subscribe" id="s"/>');
+    await client.says('<presence to="d@fabrikam.example" type="subscribe"/>');
+    await client.says('<presence to="a@fabrikam.example" type="subscribed"/>');
+    expect(typesOf(home.takeOutbound())).toEqual(['subscribe', 'subscribed', undefined]);
+    client.take();
+    await client.says('<presence to="b@fabrikam.example" type="subscribed" id="s"/>');
     expect(client.take().join()).toMatch(/type="error".*resource-constraint/);
     expect(home.takeOutbound()).toEqual([]);
+  });
+
+  it('is one of a few hundred that wait, however many contacts there may be', async () => {
+    home.close();
+    home = new Home({ contacts: 5_000 });
+    const status = 'x'.repeat(8_000);
+    for (let n = 0; n < 300; n++) {
+      const from = `u${n}@fabrikam.example`;
+      await home.arrives(
+        `<presence from="${from}" to="${ROMEO}" type="subscribe"><status>${status}</status></presence>`,
+      );
+    }
+    expect(home.undeliverable).toHaveLength(300 - 256);
+    // All of them are shown at each sign-in: more than a session holds would end every one of them.
+    const client = await home.signIn(`${ROMEO}/x`, '<presence/>');
+    expect(client.take().join('').length).toBeLessThan(4_000_000);
   });
 });
 

@@ -5,7 +5,7 @@ import type { Settlement } from './delivery.ts';
 import type { Presences } from './presence.ts';
 import { readdress } from './readdress.ts';
 import type { Resource, Resources } from './resources.ts';
-import { type RosterItem, type Rosters, wireContact } from './roster.ts';
+import { isOwn, itemBytes, type RosterItem, type Rosters, wireContact } from './roster.ts';
 import { rosterPush } from './roster-xml.ts';
 import { errorOf, presence, stanzaOf } from './stanza-bytes.ts';
 import {
@@ -20,8 +20,13 @@ import {
 } from './subscription-states.ts';
 import type { UserContext } from './user-context.ts';
 
-/** What is kept of a request, bytes: a line of greeting, and no more is read at login than that. */
+/** What is told and kept of a request, bytes: a line of greeting, and no more is read at login than that. */
 const REQUEST_BYTES = 8_192;
+/** Requests that wait for one user. All are shown at each sign-in, and must be far less than a session holds. */
+const REQUESTS = 256;
+/** Bytes of a contact, its names and groups, on average; below the least they are not counted out. */
+const CONTACT_BYTES = 512;
+const LEAST_BYTES = 64 * 1024;
 
 /** The subscriptions between local users and their contacts, RFC 6121 §3, by the tables of its Appendix A. */
 export class Subscriptions {
@@ -31,7 +36,7 @@ export class Subscriptions {
   readonly #presences: Presences;
   readonly #most: number;
 
-  /** `most`: items of one roster, requests that wait included. */
+  /** `most`: contacts of one user. Requests that wait are not among them: anybody may ask. */
   constructor(context: UserContext, resources: Resources, rosters: Rosters, presences: Presences, most: number) {
     this.#context = context;
     this.#resources = resources;
@@ -54,7 +59,7 @@ export class Subscriptions {
       approved: approves || (item.approved && type !== 'unsubscribed'),
       request: isAsked(next) ? item.request : undefined,
     };
-    if (this.#isFull(user, changed)) {
+    if (this.#isFull(user, item, changed)) {
       this.#refuse(resource, stanza, 'roster-full');
       return;
     }
@@ -82,9 +87,9 @@ export class Subscriptions {
       settlement.taken();
       return;
     }
-    const request = type === 'subscribe' ? requestBytes(stanza) : item.request;
+    const request = type === 'subscribe' ? brief(stanza).bytes : item.request;
     const changed: RosterItem = { ...item, state: next, request: isAsked(next) ? request : undefined };
-    if (this.#isFull(user, changed)) {
+    if (this.#isFull(user, item, changed)) {
       settlement.refused('roster-full');
       return;
     }
@@ -93,7 +98,7 @@ export class Subscriptions {
     // §3.1.3 and §3.1.6: requests to who is available, the rest to who follows the roster.
     for (const resource of this.#resources.of(user)) {
       const follows = resource.presence !== undefined || (type !== 'subscribe' && resource.interested);
-      if (follows) this.#context.tell(resource, stanza);
+      if (follows) this.#context.offer(resource, brief(stanza));
     }
     if (isSeen(item.state) && !isSeen(next)) this.#presences.hide(user, wireBare(contact));
   }
@@ -126,7 +131,7 @@ export class Subscriptions {
   ): void {
     const item = this.#rosters.item(user, contact);
     const changed: RosterItem = { ...item, listed: true, name, groups };
-    if (this.#isFull(user, changed)) then('roster-full');
+    if (this.#isFull(user, item, changed)) then('roster-full');
     else this.#put(user, item, changed, then, () => then(undefined));
   }
 
@@ -169,13 +174,18 @@ export class Subscriptions {
     }
   }
 
-  #isFull(user: string, { contact }: RosterItem): boolean {
-    const { items } = this.#rosters.of(user);
-    return items.size >= this.#most && !items.has(contact);
+  /** Whether a roster has no room for an item in place of the one of the same contact. */
+  #isFull(user: string, before: RosterItem, item: RosterItem): boolean {
+    const { items, own, bytes } = this.#rosters.of(user);
+    const grows = itemBytes(item) - (items.has(item.contact) ? itemBytes(before) : 0);
+    if (grows > 0 && bytes + grows > Math.max(LEAST_BYTES, this.#most * CONTACT_BYTES)) return true;
+    if (isOwn(item)) return !isOwn(before) && own >= this.#most;
+    return !items.has(item.contact) && items.size - own >= Math.min(this.#most, REQUESTS);
   }
 
+  /** The user's own client is told whatever it was that its roster had no room for. */
   #refuse(resource: Resource, stanza: Stanza, reason: ReasonCode): void {
-    const error = errorOf(stanza, reason);
+    const error = errorOf({ ...stanza, type: '' }, reason);
     if (error !== undefined) this.#context.tell(resource, error);
   }
 }
@@ -186,12 +196,12 @@ function isSame(one: RosterItem, other: RosterItem): boolean {
     one.listed === other.listed &&
     one.approved === other.approved &&
     one.name === other.name &&
-    one.groups.join('\n') === other.groups.join('\n') &&
+    JSON.stringify(one.groups) === JSON.stringify(other.groups) &&
     one.request === other.request
   );
 }
 
-function requestBytes(stanza: Stanza): Buffer {
-  if (stanza.bytes.length <= REQUEST_BYTES) return stanza.bytes;
-  return presence('subscribe', stanza.from, stanza.to).bytes;
+/** A subscription stanza, without what it says besides where that is too much. */
+function brief(stanza: Stanza): Stanza {
+  return stanza.bytes.length <= REQUEST_BYTES ? stanza : presence(stanza.type, stanza.from, stanza.to);
 }

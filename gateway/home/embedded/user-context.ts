@@ -9,4 +9,9 @@ export interface UserContext {
   route(stanza: Stanza): void;
   /** Sends to a resource, behind all that was accepted before. */
   tell(resource: Resource, stanza: Stanza): void;
+  /**
+   * The same for what somebody else sent and the user may never have asked for: nobody is to end the session of
+   * another by sending more than its client takes. `refused` is told instead where its client is behind already.
+   */
+  offer(resource: Resource, stanza: Stanza, refused?: () => void): void;
 }

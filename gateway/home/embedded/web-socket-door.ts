@@ -14,6 +14,8 @@ export interface WebSocketDoorOptions {
   readonly maxBytes: number;
   /** From accepting a connection to the WebSocket, ms. */
   readonly timeoutMs: number;
+  /** Counts a client in; `address` as of {@link opened}. */
+  admit(socket: Socket, address: string): Promise<boolean>;
   /** `socket` lies under the WebSocket; `address` is the client's, '' where the proxy in front does not tell. */
   opened(webSocket: WebSocket, socket: Socket, address: string): void;
 }
@@ -41,7 +43,9 @@ export class WebSocketDoor {
       perMessageDeflate: false,
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
     });
-    this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    this.#http.on('upgrade', (request, socket, head) => {
+      void this.#upgrade(request, socket, head);
+    });
   }
 
   /** Takes a connection that was just accepted. */
@@ -76,16 +80,23 @@ export class WebSocketDoor {
     this.#upgrades.close();
   }
 
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const refuse = (status: string): void => {
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    };
+    const inClear = this.#options.certificates === undefined;
+    const address = inClear ? forwardedFor(request) : (request.socket.remoteAddress ?? '');
     const offered = request.headers['sec-websocket-protocol'] ?? '';
     if (!offered.split(',').some((name) => name.trim() === SUBPROTOCOL)) {
-      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      refuse('400 Bad Request');
+      return;
+    }
+    if (!(await this.#options.admit(request.socket, address))) {
+      refuse('429 Too Many Requests');
       return;
     }
     this.#upgrades.handleUpgrade(request, socket, head, (webSocket) => {
       this.#waited(socket);
-      const inClear = this.#options.certificates === undefined;
-      const address = inClear ? forwardedFor(request) : (request.socket.remoteAddress ?? '');
       this.#options.opened(webSocket, request.socket, address);
     });
   }

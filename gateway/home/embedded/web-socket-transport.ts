@@ -5,13 +5,13 @@ import { UNPROVEN_ELEMENT_BYTES } from '../../xmpp/edge-context.ts';
 import { ns } from '../../xmpp/namespaces.ts';
 import { Scanner, type ScannerLimits } from '../../xmpp/scanner.ts';
 import type { ScannedElement } from '../../xmpp/start-tag.ts';
+import { endOfName } from '../../xmpp/start-tag-bytes.ts';
 import { PeerStreamFault, StreamFault, streamErrorXml } from '../../xmpp/stream-error.ts';
 import { escapeAttribute } from '../../xmpp/xml.ts';
 import { CLOSE_MS } from '../../xmpp/xml-stream.ts';
 import type { ChannelBindings } from './channel-binding.ts';
 import { clientNs } from './client-namespaces.ts';
 import type { Answer, ClientTransport, ClientTransportEvents } from './client-transport.ts';
-import { endOfName } from './readdress.ts';
 
 export interface WebSocketTransportOptions {
   /** Of an authenticated client. */

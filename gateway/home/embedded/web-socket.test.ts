@@ -197,6 +197,24 @@ it.each([
   expect(await world.journal.seen(facts, before + 1)).toMatchObject({ condition: 'host-unknown' });
 });
 
+it('clients that a proxy brings are counted one by one, and not as the proxy', async () => {
+  const limits = { connections: 10, perAddress: 10, attempts: { count: 2, periodMs: 600_000 } };
+  const few = await ClientWorld.start({ over: ['websocket-clear'], limits });
+  const comes = async (address: string): Promise<string> => {
+    const headers = { 'x-forwarded-for': address };
+    const socket = new WebSocket(`ws://127.0.0.1:${few.port('websocket-clear')}/`, 'xmpp', { headers });
+    return once(socket, 'open').then(
+      () => 'is there',
+      (error: Error) => error.message,
+    );
+  };
+  expect([await comes('192.0.2.7'), await comes('192.0.2.7')]).toEqual(['is there', 'is there']);
+  expect(await comes('192.0.2.7')).toContain('429');
+  expect(few.journal.of({ event: 'connection-refused', address: '192.0.2.7' })).toHaveLength(1);
+  expect(await comes('192.0.2.8')).toBe('is there');
+  await few.close();
+});
+
 it('an HTTP request that is no WebSocket is told so', async () => {
   const response = await fetch(`http://127.0.0.1:${world.port('websocket-clear')}/`);
   expect(response.status).toBe(426);

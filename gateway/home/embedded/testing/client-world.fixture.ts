@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createAuthority, issueCertificate } from '../../../../pki/issue.ts';
 import type { Stanza } from '../../../bridge/stanza.ts';
 import { Store } from '../../../store/store.ts';
+import type { ListenerLimits } from '../../../xmpp/listener.ts';
 import { OwnCertificates } from '../../../xmpp/own-certificates.ts';
 import { openLimits, presentable } from '../../../xmpp/testing/edge.fixture.ts';
 import { RecordingJournal } from '../../../xmpp/testing/recording.fixture.ts';
@@ -43,6 +44,7 @@ export class FakeUsers implements SessionHost {
   /** What is done with a stanza besides recording it. */
   onStanza: (session: Session, stanza: Stanza) => void = (_session, stanza) => this.forward(stanza);
   readonly #store: Store;
+  #stalled: (() => void)[] | undefined;
 
   constructor(store: Store, mail: Map<number, Stanza>) {
     this.#store = store;
@@ -99,7 +101,20 @@ export class FakeUsers implements SessionHost {
   }
 
   whenKept(then: () => void): void {
-    this.#store.whenKept(then);
+    if (this.#stalled === undefined) this.#store.whenKept(then);
+    else this.#stalled.push(then);
+  }
+
+  /** From now on nothing is kept, as on a disk that is stuck. */
+  stall(): void {
+    this.#stalled = [];
+  }
+
+  /** What was to be kept is kept. */
+  proceed(): void {
+    const waiting = this.#stalled ?? [];
+    this.#stalled = undefined;
+    for (const then of waiting) then();
   }
 
   /** Waits for so many stanzas, and returns their ids. */
@@ -118,6 +133,7 @@ export interface WorldOptions {
   readonly options?: Partial<ClientEdgeOptions>;
   readonly domains?: readonly string[];
   readonly host?: string;
+  readonly limits?: ListenerLimits;
 }
 
 /** A client edge on loopback over a store of its own, which it keeps across restarts. */
@@ -181,7 +197,7 @@ export class ClientWorld {
 
   /** Starts on what the folder holds. */
   async begin(): Promise<void> {
-    const { over = ['starttls'], options, domains = [DOMAIN], host = '127.0.0.1' } = this.#options;
+    const { over = ['starttls'], options, domains = [DOMAIN], host = '127.0.0.1', limits = openLimits } = this.#options;
     const now = (): number => this.clock.now;
     this.#store = Store.open({ file: this.file, fsync: 'checkpoint', bytes: 2 ** 30, now });
     this.#accounts = new Accounts(this.#store, { now, iterations: ITERATIONS });
@@ -194,7 +210,7 @@ export class ClientWorld {
       journal: this.journal,
       domains,
       listen: over.map((kind) => ({ host, port: 0, over: kind })),
-      limits: openLimits,
+      limits,
       options: { ...clientEdgeOptions, ...options },
       now,
     });
