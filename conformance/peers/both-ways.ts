@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
+import { Correspondent } from './correspondent.ts';
 import { type Federation, homeDomain, partnerDomain } from './federation.ts';
-import { type Account, Correspondent, Flow } from './traffic.ts';
+import { type Account, Flow } from './traffic.ts';
 
 /** Each message arrived once, in order, and no sender was told otherwise. */
 export const everything = {
@@ -66,8 +67,8 @@ export class BothWays {
     this.ceo = local('ceo');
     this.bob = remote('bob');
     this.bert = remote('bert');
-    this.outbound = new Flow('outbound', this.ceo, this.bob, underWay);
-    this.inbound = new Flow('inbound', this.bert, this.alice, underWay);
+    this.outbound = new Flow('outbound', this.ceo, this.bob, { limit: underWay });
+    this.inbound = new Flow('inbound', this.bert, this.alice, { limit: underWay });
   }
 
   /** A message from bob to alice and one back, or the other way round, outside of what is counted. */

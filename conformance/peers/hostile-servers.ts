@@ -135,7 +135,7 @@ const inClear: readonly (readonly [what: string, reason: string, serve: Serve])[
   ['send elements in place of an offer', 'stream-protocol', asked(repeat("<x xmlns='urn:x'/>"))],
   ['send stanzas in place of an offer', 'stanza-before-proof', asked(repeat('<message/>'))],
   ['offer again and again', 'stream-protocol', asked(repeat(starttls))],
-  ['ask for acknowledgements in clear', 'stanza-too-big', asked(repeat("<r xmlns='urn:xmpp:sm:3'/>"))],
+  ['ask for acknowledgements in clear', 'stream-protocol', asked(repeat("<r xmlns='urn:xmpp:sm:3'/>"))],
   ['refuse TLS', 'tls-unavailable', askedForTls(say(noTls))],
   ['do not offer TLS', 'tls-unavailable', asked(say(features(dialback), hear(/<starttls[^>]*>/, say(noTls))))],
   ['put features in clear behind TLS', 'starttls-injection', askedForTls(say(proceed + header + features(external)))],

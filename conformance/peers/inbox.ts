@@ -17,6 +17,7 @@ export class Inbox<T> {
   readonly #print: (item: T) => string;
   readonly #waiters = new Set<Waiter<T>>();
   readonly #listeners: ((item: T) => void)[] = [];
+  #consumed = false;
   #unread: T[] = [];
   #total = 0;
 
@@ -43,6 +44,7 @@ export class Inbox<T> {
       waiter.found(item);
       return;
     }
+    if (this.#consumed) return;
     if (this.#unread.length === capacity) throw new Error(`more than ${capacity} ${this.#name} nobody took`);
     this.#unread.push(item);
   }
@@ -51,6 +53,13 @@ export class Inbox<T> {
   listen(listener: (item: T) => void): void {
     for (const item of this.#unread) listener(item);
     this.#listeners.push(listener);
+  }
+
+  /** As {@link listen}, and nothing is left unread: for more than anybody wants to keep. */
+  consume(listener: (item: T) => void): void {
+    this.listen(listener);
+    this.#consumed = true;
+    this.#unread = [];
   }
 
   /** Takes the first that the predicate wants, unread or yet to come; the others stay unread. Rejects when the time is over. */

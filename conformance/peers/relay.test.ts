@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Relay } from './relay.ts';
 
 const address = '127.0.0.1';
@@ -77,6 +77,87 @@ describe('A relay', () => {
     caller.write('b');
     caller.end('c');
     await read(target, 'bc');
+  });
+
+  it('reads nothing of either side while both directions are paused', async () => {
+    relay.pause('there', 'back');
+    caller.write('held');
+    target.write('held too');
+    relay.resume();
+    await Promise.all([read(target, 'held'), read(caller, 'held too')]);
+  });
+
+  it('keeps the order when the delay is lowered', async () => {
+    const delays = [60, 0];
+    relay.delay(() => delays.shift() ?? 0);
+    caller.write('slow');
+    await vi.waitFor(() => expect(relay.kept).toBe(4), { interval: 1 });
+    caller.write('fast');
+    await read(target, 'slowfast');
+  });
+
+  it('ends the direction to the caller alone', async () => {
+    relay.halfClose('back');
+    caller.resume();
+    await once(caller, 'end');
+    caller.write('still');
+    await read(target, 'still');
+  });
+
+  it('drops the attempts that it is told to', async () => {
+    relay.refuse(1);
+    const dropped = connect({ host: address, port: relay.port });
+    dropped.on('error', () => {});
+    await closed(dropped.resume());
+    await join();
+    caller.write('again');
+    await read(target, 'again');
+  });
+
+  it('swallows what stands without a word, and takes new connections', async () => {
+    const [oldCaller, oldTarget] = [caller, target];
+    relay.swallow();
+    oldCaller.write('lost');
+    oldTarget.end('lost too');
+    await join();
+    caller.write('new');
+    await read(target, 'new');
+    expect([oldTarget.readableLength, oldCaller.readableLength]).toEqual([0, 0]);
+    expect([oldTarget.readableEnded, oldCaller.readableEnded]).toEqual([false, false]);
+    oldCaller.destroy();
+    oldTarget.destroy();
+  });
+
+  it("lets a newer connection's bytes overtake those of one that its caller believes gone", async () => {
+    const oldTarget = target;
+    relay.detain();
+    caller.write('late');
+    await vi.waitFor(() => expect(relay.kept).toBe(4), { interval: 1 });
+    const gone = closed(caller.resume());
+    relay.strand();
+    await gone;
+    await join();
+    caller.write('early');
+    await read(target, 'early');
+    expect(oldTarget.readableLength).toBe(0);
+    relay.release();
+    await read(oldTarget, 'late');
+    oldTarget.resume();
+    await once(oldTarget, 'end');
+    oldTarget.destroy();
+  });
+
+  it('delivers what was on its way when its caller has given up', async () => {
+    relay.detain();
+    caller.write('late');
+    await vi.waitFor(() => expect(relay.kept).toBe(4), { interval: 1 });
+    const gone = closed(caller);
+    caller.destroy();
+    await gone;
+    relay.release();
+    await read(target, 'late');
+    target.resume();
+    await once(target, 'end');
   });
 
   it('ends the direction to the target alone', async () => {

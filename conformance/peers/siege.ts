@@ -128,9 +128,12 @@ export class Siege {
     return streams(this.gateway);
   }
 
-  /** Stanzas that wait to be taken by one side. */
+  /** Stanzas that wait to be taken by one side, and messages that are under way to either. */
   async queued(side: 'partners' | 'home'): Promise<number> {
-    return sampleOf(await this.gateway.metrics(), `drawbridge_queued_stanzas{side="${side}"}`);
+    const metrics = await this.gateway.metrics();
+    return (
+      sampleOf(metrics, `drawbridge_queued_stanzas{side="${side}"}`) + sampleOf(metrics, 'drawbridge_outbox_messages')
+    );
   }
 
   /** Resident memory of the gateway, MiB. */

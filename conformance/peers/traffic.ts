@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { type Element, xml } from '@xmpp/client';
-import type { TestClient } from './client.ts';
+import type { Party } from './correspondent.ts';
 
 /** ms after an error. */
 const breathMs = 20;
@@ -8,52 +8,21 @@ const breathMs = 20;
 const burst = 4;
 /** Messages under way after which a flow waits for arrivals. */
 const defaultUnderWay = 40;
-/** ms; a partner's restart with the gateway's back-off is well within. */
-const patienceMs = 30_000;
+/** ms; a partner that restarts, and one that vanished without a word, are back or found gone well within. */
+const patienceMs = 60_000;
 
-/** A user who goes offline and comes back; what arrives is kept over all of it. */
-export class Correspondent {
-  readonly address: string;
-  readonly #connect: () => Promise<TestClient>;
-  readonly #listeners: ((message: Element) => void)[] = [];
-  #client: Promise<TestClient> | undefined;
-  #returned = Promise.withResolvers<void>();
+/** ms by which a flow that was held up sends sooner than its pace, until it has caught up. */
+const mostBehindMs = 500;
+/** ms between two tries of a careful flow whose message neither arrives nor comes back. */
+const retryMs = 1_000;
+/** ms for which nothing more has come when what is missing counts as lost. */
+const quietMs = 2_000;
 
-  constructor(address: string, connect: () => Promise<TestClient>) {
-    this.address = address;
-    this.#connect = connect;
-  }
-
-  /** Connects and becomes available; resolves when it has. Does nothing for who is there. */
-  async online(): Promise<void> {
-    if (this.#client !== undefined) return;
-    const connecting = this.#connect();
-    this.#client = connecting;
-    const client = await connecting;
-    client.messages.listen((message) => {
-      for (const listener of this.#listeners) listener(message);
-    });
-    void client.disconnected.then(() => {
-      this.#client = undefined;
-    });
-    this.#returned.resolve();
-    this.#returned = Promise.withResolvers();
-  }
-
-  async offline(): Promise<void> {
-    await (await this.#client)?.close();
-  }
-
-  /** The client that stands, or the next one to stand. */
-  async client(): Promise<TestClient> {
-    while (this.#client === undefined) await this.#returned.promise;
-    return this.#client;
-  }
-
-  /** Hears of every message from now on. */
-  listen(listener: (message: Element) => void): void {
-    this.#listeners.push(listener);
-  }
+export interface FlowOptions {
+  /** Messages under way after which it waits for arrivals; 40 when left out. */
+  readonly limit?: number | undefined;
+  /** Least ms from one message to the next, on average; as fast as they arrive when left out. */
+  readonly paceMs?: number | undefined;
 }
 
 /** What became of the messages of a flow, by their numbers. */
@@ -73,41 +42,45 @@ export interface Account {
   readonly contradicted: readonly number[];
 }
 
-/** Numbered messages of one user to another, sent as fast as they arrive. */
+/** Numbered messages of one user to another. */
 export class Flow {
   readonly received: number[] = [];
   /** By number, the condition of the error that came back. */
   readonly refused = new Map<number, string>();
   readonly #name: string;
-  readonly #from: Correspondent;
-  readonly #to: Correspondent;
+  readonly #from: Party;
+  readonly #to: Party;
   readonly #accepted = new Set<number>();
   /** Neither arrived nor refused nor cut off with the sender. */
   readonly #open = new Set<number>();
   readonly #limit: number;
+  readonly #paceMs: number;
   #sent = 0;
+  /** The newest message that is known to have arrived or come back. */
+  #settled = 0;
+  /** The first message that was sent with care; undefined when there is no need of it. */
+  #careful: number | undefined;
   #running: Promise<void> | undefined;
   #stopping = false;
   readonly #waiters = new Set<() => void>();
 
-  constructor(name: string, from: Correspondent, to: Correspondent, limit = defaultUnderWay) {
+  constructor(name: string, from: Party, to: Party, { limit = defaultUnderWay, paceMs = 0 }: FlowOptions = {}) {
     this.#name = name;
     this.#from = from;
     this.#to = to;
     this.#limit = limit;
+    this.#paceMs = paceMs;
     to.listen((message) => {
       const number = this.#numberOf(message.getChildText('body') ?? '');
       if (message.attrs.type === 'error' || number === undefined) return;
       this.received.push(number);
-      this.#open.delete(number);
-      this.#change();
+      this.#settle(number);
     });
     from.listen((message) => {
       const number = this.#numberOf(message.attrs.id ?? '');
       if (message.attrs.type !== 'error' || number === undefined) return;
-      this.#open.delete(number);
       this.refused.set(number, message.getChild('error')?.getChildElements()[0]?.name ?? '');
-      this.#change();
+      this.#settle(number);
     });
   }
 
@@ -125,22 +98,29 @@ export class Flow {
   /** Resolves when the last burst is the sender's server's. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#change();
+    this.#changed();
     await this.#running;
+  }
+
+  /**
+   * Sends one message at a time until one has arrived. Before that a server that has just found the other one gone
+   * refuses, and on a cold link Prosody overtakes its own queue.
+   */
+  interrupt(): void {
+    this.#careful = this.#sent + 1;
+    this.#changed();
   }
 
   /** Sends so many in one write; resolves with whether the sender's own server answered for them. */
   async send(count: number, padding = ''): Promise<boolean> {
-    const client = await this.#from.client();
     const numbers = Array.from({ length: count }, (_, index) => this.#sent + index + 1);
     this.#sent += count;
     for (const number of numbers) this.#open.add(number);
-    const taken = this.#hand(client, numbers, padding);
-    const accepted = await Promise.race([taken, client.disconnected.then(() => false)]);
-    if (accepted) for (const number of numbers) this.#accepted.add(number);
-    else {
-      for (const number of numbers) this.#open.delete(number);
-      await client.disconnected;
+    this.#changed();
+    const accepted = await this.#from.hand(numbers.map((number) => this.#message(number, padding)));
+    for (const number of numbers) {
+      if (accepted) this.#accepted.add(number);
+      else this.#settle(number);
     }
     return accepted;
   }
@@ -156,12 +136,29 @@ export class Flow {
     await this.#until(() => this.#open.size === 0, 'everything');
   }
 
-  /** Stops, sends one message more, and waits for it: what has not arrived in front of it does not come any more. */
+  /** Resolves when as many are under way as may be: nothing has arrived for a while. */
+  async filled(): Promise<void> {
+    await this.#until(() => this.#sent - this.#settled >= this.#limit, 'a standstill');
+  }
+
+  /** Resolves when messages flow after {@link interrupt}. */
+  async resumed(): Promise<void> {
+    await this.#until(() => this.#careful === undefined, 'a message after the interruption');
+  }
+
+  /**
+   * Stops, sends one message more, and waits for it and for errors that are on their way: what has neither arrived nor
+   * come back then does not come any more.
+   */
   async finish(): Promise<Account> {
     await this.stop();
     if (!(await this.send(1))) throw new Error(`the last message of ${this.#name} was not taken`);
     const last = this.#sent;
     await this.#until(() => !this.#open.has(last), 'the last message');
+    for (let left = -1; this.#open.size > 0 && left !== this.#open.size; ) {
+      left = this.#open.size;
+      await this.#change(quietMs);
+    }
     return this.account();
   }
 
@@ -189,33 +186,36 @@ export class Flow {
   }
 
   async #run(): Promise<void> {
+    let due = Date.now();
     while (!this.#stopping) {
-      await this.#until(() => this.#stopping || this.#open.size < this.#limit, 'room for more');
       const refused = this.refused.size;
-      if (!this.#stopping) await this.send(burst);
+      if (this.#careful === undefined && this.#sent - this.#settled >= this.#limit) {
+        await this.#change(patienceMs);
+        continue;
+      }
+      if (this.#careful !== undefined) await this.#try(this.#careful);
+      else await this.send(burst);
       // Errors come back at once: without a pause they are all there is to see.
       if (this.refused.size > refused) await setTimeout(breathMs);
+      due = Math.max(due + burst * this.#paceMs, Date.now() - mostBehindMs);
+      while (Date.now() < due && !this.#stopping) await this.#change(due - Date.now());
     }
   }
 
-  /** Writes, and asks the sender's own server for an answer behind it (XEP-0199): then it has taken them. */
-  async #hand(client: TestClient, numbers: readonly number[], padding: string): Promise<boolean> {
-    try {
-      await client.sendAll(
-        numbers.map((number) => {
-          const text = `${this.#name} ${number}`;
-          return xml(
-            'message',
-            { to: this.#to.address, type: 'chat', id: text },
-            xml('body', {}, `${text} ${padding}`),
-          );
-        }),
-      );
-      const ping = xml('iq', { type: 'get' }, xml('ping', { xmlns: 'urn:xmpp:ping' }));
-      return (await client.request(ping)).attrs.type !== undefined;
-    } catch {
-      return false;
-    }
+  /** Sends one more; all is well when one of those since `first` has arrived. */
+  async #try(first: number): Promise<void> {
+    await this.send(1);
+    const number = this.#sent;
+    const retry = Date.now() + retryMs;
+    while (this.#open.has(number) && Date.now() < retry) await this.#change(retry - Date.now());
+    if (this.#careful !== first || !this.received.some((arrived) => arrived >= first)) return;
+    this.#careful = undefined;
+    this.#changed();
+  }
+
+  #message(number: number, padding: string): Element {
+    const text = `${this.#name} ${number}`;
+    return xml('message', { to: this.#to.address, type: 'chat', id: text }, xml('body', {}, `${text} ${padding}`));
   }
 
   #until(condition: () => boolean, what: string): Promise<void> {
@@ -242,7 +242,26 @@ export class Flow {
     return name === this.#name ? Number(number) : undefined;
   }
 
-  #change(): void {
+  /** Resolves when something has changed, or when the time is over. */
+  #change(withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#waiters.delete(done);
+        resolve();
+      };
+      const timer = globalThis.setTimeout(done, Math.max(0, withinMs));
+      this.#waiters.add(done);
+    });
+  }
+
+  #settle(number: number): void {
+    this.#open.delete(number);
+    this.#settled = Math.max(this.#settled, number);
+    this.#changed();
+  }
+
+  #changed(): void {
     for (const look of this.#waiters) look();
   }
 }

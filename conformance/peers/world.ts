@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { DnsServer } from '../dns-server.ts';
 import { type KeyPair, TestAuthority } from './authority.ts';
 import { type ClientOptions, TestClient } from './client.ts';
+import { SmClient, type SmClientOptions } from './client-sm.ts';
 import { publishXmpp } from './dns.ts';
 import { Ejabberd, type EjabberdOptions } from './ejabberd.ts';
 import { type GatewayOptions, GatewayProcess } from './gateway.ts';
 import { Loopback } from './loopback.ts';
 import type { Nameserver, Peer, PeerOptions, PeerPorts } from './peer.ts';
 import { Prosody, type ProsodyOptions } from './prosody.ts';
+import { Relay } from './relay.ts';
 
 /** What the world provides unless it is given. */
 type Provided = 'address' | 'ports' | 'folder' | 'nameserver' | 'authorityPem' | 'certificate';
@@ -27,6 +29,20 @@ type WantedGateway = Omit<GatewayOptions, Exclude<Provided, 'certificate'> | 'ce
   /** Publish the direct TLS listener too (XEP-0368). */
   readonly directTls?: boolean;
 };
+
+/** What other servers connect to. */
+export interface StreamServer {
+  readonly address: string;
+  readonly ports: { readonly s2s: number };
+}
+
+/** What clients sign in to. */
+export interface ClientServer {
+  readonly address: string;
+  readonly domain: string;
+  readonly ports: { readonly c2s: number };
+  readonly users: Readonly<Record<string, string>>;
+}
 
 interface Closable {
   close(): Promise<unknown>;
@@ -97,12 +113,36 @@ export class World {
     return this.#ownSoon(this.#completeGateway(wanted).then(GatewayProcess.start));
   }
 
+  /** A relay before a server's streams, where DNS says from now on that it is. */
+  async relay(domain: string, { address, ports }: StreamServer): Promise<Relay> {
+    const relay = await this.relayTo(address, ports.s2s);
+    publishXmpp(this.dns, domain, [{ host: relay.address, port: relay.port }]);
+    return relay;
+  }
+
+  /** A relay before any port. */
+  async relayTo(address: string, port: number): Promise<Relay> {
+    const front = this.loopback.address();
+    const options = { address: front, port: await this.loopback.port(front), target: { address, port } };
+    return this.own(await Relay.start(options));
+  }
+
   /** A user of a server goes online; the password is the one in the server's options unless given. */
   client(peer: Peer, username: string, options: Partial<ClientOptions> = {}): Promise<TestClient> {
     const { address, domain, ports, users } = peer;
     const service = `xmpp://${address}:${ports.c2s}`;
     const password = users[username] ?? '';
     return this.#ownSoon(TestClient.connect({ service, domain, username, password, ...options }));
+  }
+
+  /** A strict client of a user, over TLS ({@link SmClient}), of a server or of a gateway's embedded home. */
+  smClient(server: ClientServer, username: string, options: Partial<SmClientOptions> = {}): Promise<SmClient> {
+    const { address, domain, ports, users } = server;
+    const password = users[username] ?? '';
+    const authorityPem = this.authority.pem;
+    return this.#ownSoon(
+      SmClient.connect({ address, port: ports.c2s, domain, username, password, authorityPem, ...options }),
+    );
   }
 
   /** Closes everything in reverse order, the DNS server last, and removes the folder. Idempotent. */
@@ -157,6 +197,8 @@ export class World {
       s2s: await this.loopback.port(address),
       directTls: await this.loopback.port(address),
       admin: await this.loopback.port(address),
+      c2s: await this.loopback.port(address),
+      webSocket: await this.loopback.port(address),
     };
     for (const domain of wanted.homeDomains) {
       publishXmpp(this.dns, domain, [

@@ -6,6 +6,7 @@ declare module '@xmpp/client' {
     name: string;
     attrs: Record<string, string>;
     children: (Element | string)[];
+    parent: Element | null;
     is(name: string, xmlns?: string): boolean;
     getChild(name: string, xmlns?: string): Element | undefined;
     getChildren(name: string, xmlns?: string): Element[];
@@ -14,6 +15,10 @@ declare module '@xmpp/client' {
     getNS(): string | undefined;
     remove(name: string, xmlns?: string): void;
     text(): string;
+    /** Adds a child element. */
+    cnode(child: Element): Element;
+    /** Adds text. */
+    t(text: string): Element;
     toString(): string;
   }
 
@@ -65,4 +70,17 @@ declare module '@xmpp/client' {
     /** Milliseconds for each step of the stream's negotiation. */
     timeout?: number;
   }): Client;
+}
+
+/** The tokenizer below the parser of xmpp.js. */
+declare module 'ltx/lib/parsers/ltx.js' {
+  import { EventEmitter } from 'node:events';
+
+  /** Emits `startElement` (name, attrs), `endElement` (name), `text` (text) and `error`. */
+  class LtxParser extends EventEmitter {
+    write(text: string): void;
+  }
+
+  // biome-ignore lint/style/noDefaultExport: so the module is written.
+  export { LtxParser as default };
 }

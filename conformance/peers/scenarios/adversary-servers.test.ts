@@ -28,7 +28,11 @@ describe.runIf(requirePeers('prosody'))('Servers that mean harm to whoever conne
         `partner: ${domain}\ntrust: { accept: [certificate] }\nmessages: { allow: both, maxBytes: 512KiB }\n`,
       ]),
     );
-    siege = await Siege.start({ others, edge: 'connectTimeout: 2s, limits: { authTimeout: 2s, queue: { wait: 1s } }' });
+    siege = await Siege.start({
+      others,
+      edge: 'connectTimeout: 2s, limits: { authTimeout: 2s, queue: { wait: 1s } }',
+      settings: 'outbox: { age: 1s }',
+    });
     certificate = await siege.federation.world.authority.issue({ domains });
     elsewhere = siege.federation.world.own(await RawListener.start(siege.attacker, (stream) => stream.closed));
   });

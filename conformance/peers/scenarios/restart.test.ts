@@ -35,25 +35,38 @@ describe.runIf(requirePeers('prosody', 'ejabberd'))('Under traffic both ways', (
   it.each([
     { partner: 'prosody', home: 'prosody', partnerModules: ['smacks'] },
     { partner: 'prosody', home: 'prosody', partnerModules: [] },
-    { partner: 'ejabberd', home: 'prosody', partnerModules: [] },
   ] as const)('the partner restarts ($partner $partnerModules): all arrives once', async (servers) => {
     const traffic = await start(servers);
     await restartPartner(traffic);
     expect(await traffic.finish()).toMatchObject({ outbound: everything, inbound: everything });
   });
 
+  it('the partner restarts (ejabberd): all arrives once or comes back', async () => {
+    const traffic = await start({ partner: 'ejabberd', home: 'prosody' });
+    await restartPartner(traffic);
+    const { outbound, inbound } = await traffic.finish();
+    expect(inbound).toMatchObject(everything);
+    // An ejabberd that stops may answer the ping behind a message that it then does not store.
+    expect(outbound).toMatchObject({
+      ...onceOrRefused('ejabberd'),
+      lost: expect.any(Array),
+      contradicted: expect.any(Array),
+    });
+    expect(outbound.refused + outbound.lost.length).toBeLessThanOrEqual(lightly);
+  });
+
   it.each([
     { partner: 'prosody', home: 'prosody', partnerModules: ['smacks'] },
     { partner: 'prosody', home: 'prosody', partnerModules: [] },
-  ] as const)('the partner restarts under load ($partnerModules): all arrives in order', async (servers) => {
+  ] as const)('the partner restarts under load ($partnerModules): all arrives once or comes back', async (servers) => {
     const underWay = 100;
     const traffic = await start(servers, { underWay });
     await restartPartner(traffic);
     const { outbound, inbound } = await traffic.finish();
     expect(inbound).toMatchObject(everything);
-    // Prosody stops reading in the middle of a batch: what lies in front of no barrier that it read comes again.
-    expect(outbound).toMatchObject({ ...everything, duplicated: expect.any(Array) });
-    expect(outbound.duplicated.length).toBeLessThanOrEqual(underWay);
+    // Prosody stops reading in the middle of a batch: what lies in front of no barrier that it read comes back.
+    expect(outbound).toMatchObject({ ...onceOrRefused('prosody'), contradicted: expect.any(Array) });
+    expect(outbound.refused).toBeLessThanOrEqual(underWay);
   });
 
   it.each([
@@ -67,15 +80,16 @@ describe.runIf(requirePeers('prosody', 'ejabberd'))('Under traffic both ways', (
     expect(await traffic.finish()).toMatchObject({ outbound: everything, inbound: everything });
   });
 
-  it('the home server dies: what it was sent arrives in order', async () => {
+  it('the home server dies: what it was sent arrives once or comes back', async () => {
     const traffic = await start({ partner: 'prosody', home: 'prosody' });
     // What waits for an offline user Prosody writes to its files before it answers the fence behind it.
     await traffic.alice.offline();
     await federation.home.kill();
     await startHome(traffic);
     const { outbound, inbound } = await traffic.finish();
-    expect(inbound).toMatchObject({ ...everything, duplicated: expect.any(Array) });
-    expect(inbound.duplicated.length).toBeLessThanOrEqual(lightly);
+    // What it stored and had not answered for comes back as well: nobody can know.
+    expect(inbound).toMatchObject({ ...onceOrRefused('prosody'), contradicted: expect.any(Array) });
+    expect(inbound.refused).toBeLessThanOrEqual(lightly);
     // What it took from its own users and had not passed on died with it.
     expect(outbound).toMatchObject({ ...everything, lost: expect.any(Array) });
     expect(outbound.lost.length).toBeLessThanOrEqual(lightly);

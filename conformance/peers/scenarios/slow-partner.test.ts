@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requirePeers } from '../available.ts';
+import { Correspondent } from '../correspondent.ts';
 import { publishXmpp } from '../dns.ts';
 import type { GatewayProcess } from '../gateway.ts';
 import { Relay } from '../relay.ts';
-import { Correspondent, Flow } from '../traffic.ts';
+import { Flow } from '../traffic.ts';
 import { World } from '../world.ts';
 
 const secret = 'component-secret';
