@@ -78,10 +78,16 @@ const headers: readonly Poison[] = [
     reason: 'address-malformed',
   },
   {
-    what: 'a domain of 9,000 letters',
-    bytes: streamHeader({ from: 'x'.repeat(9_000), to: homeDomain }),
+    what: 'a domain of 3,000 letters',
+    bytes: streamHeader({ from: 'x'.repeat(3_000), to: homeDomain }),
     condition: 'improper-addressing',
     reason: 'address-malformed',
+  },
+  {
+    what: 'a header that stanzas would have to carry on',
+    bytes: streamHeader({ from: 'x'.repeat(9_000), to: homeDomain }),
+    condition: 'policy-violation',
+    reason: 'stanza-too-big',
   },
   {
     what: 'a domain that is not ours',
