@@ -100,8 +100,6 @@ export async function startGateway(configFile: string): Promise<Gateway> {
     limits: config.edges.xmpp.limits,
     random: Math.random,
   });
-  bridge.connect(edge, home.home);
-
   const admin = new AdminServer(metricsRegistry(gatewayMetrics({ journal, bridge, edge, home, store })));
   const reload = new Reload({ config, journal, bridge, edge, home, own, proof });
 
@@ -125,6 +123,7 @@ export async function startGateway(configFile: string): Promise<Gateway> {
   };
 
   try {
+    bridge.connect(edge, home.home);
     const adminAt = config.admin && (await admin.start(config.admin.listen.host, config.admin.listen.port));
     const bound = await edge.start();
     // Last, for a new link may drive out the one that stands: whoever runs a second gateway fails on its listeners.

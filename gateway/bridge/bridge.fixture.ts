@@ -3,9 +3,9 @@ import type { Place } from '../../policies/fault.ts';
 import { policyOf } from '../../policies/policy.fixture.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import { PolicySet } from '../../policies/set.ts';
-import { Bridge } from './bridge.ts';
+import { Bridge, type BridgeOptions } from './bridge.ts';
 import type { Journal, JournalEvent, JournalFields } from './journal.ts';
-import type { Edge, Home } from './ports.ts';
+import type { Edge, Home, Taken } from './ports.ts';
 import type { Stanza, StanzaName } from './stanza.ts';
 
 /** Something that was refused or lost, as the journal was told. */
@@ -18,7 +18,7 @@ export interface Refusal {
 
 /** A bridge between an edge and a home that take down what they are given, and say `false` where they are full. */
 export class Border {
-  readonly bridge: Bridge;
+  bridge: Bridge;
   readonly sent: { home: string; partner: string; stanza: Stanza }[] = [];
   readonly delivered: { partner: string; stanza: Stanza }[] = [];
   /** Who was told that there is room: `edge home partner`, `home partner`. */
@@ -26,6 +26,13 @@ export class Border {
   readonly refusals: Refusal[] = [];
   edgeFull = false;
   homeFull = false;
+  /** Whether no stream stands: then either takes nothing that is kept. */
+  edgeDown = false;
+  homeDown = false;
+  readonly #parts: Pick<BridgeOptions, 'journal' | 'homeDomains' | 'now'> & {
+    readonly edge: Edge;
+    readonly home: Home;
+  };
   now = 1_000_000;
 
   constructor(...policies: string[]) {
@@ -34,22 +41,31 @@ export class Border {
       refuse: (event, reason, fields) => this.refusals.push({ event, reason, rule: fields.rule, fields }),
     };
     const edge: Edge = {
-      send: (home, partner, stanza) => {
+      send: (home, partner, stanza): Taken => {
+        if (this.edgeDown && stanza.kept !== undefined) return 'none';
         this.sent.push({ home, partner, stanza });
         return this.edgeFull ? 'enough' : 'more';
       },
       room: (home, partner) => this.relieved.push(`edge ${home} ${partner}`),
     };
     const home: Home = {
-      deliver: (partner, stanza) => {
+      deliver: (partner, stanza): Taken => {
+        if (this.homeDown && stanza.kept !== undefined) return 'none';
         this.delivered.push({ partner, stanza });
         return this.homeFull ? 'enough' : 'more';
       },
       room: (partner) => this.relieved.push(`home ${partner}`),
     };
     const homeDomains = ['contoso.example', 'rooms.contoso.example'];
-    this.bridge = new Bridge({ homeDomains, policies: setOf(...policies), journal, now: () => this.now });
-    this.bridge.connect(edge, home);
+    this.#parts = { homeDomains, journal, now: () => this.now, edge, home };
+    this.bridge = this.#connected(undefined, policies);
+  }
+
+  /** Another process takes its place, which keeps what it accepts. */
+  restart(outbox: BridgeOptions['outbox'], ...policies: string[]): void {
+    this.bridge.close();
+    this.bridge = this.#connected(outbox, policies);
+    this.bridge.start();
   }
 
   /** A stanza arrives from the partner's side or from ours, by the domains of its addresses. */
@@ -69,6 +85,13 @@ export class Border {
       delivered: this.delivered.splice(0).map(text),
       refusals: this.refusals.splice(0).map(({ reason, rule }) => (rule ? `${reason} line ${rule.line}` : reason)),
     };
+  }
+
+  #connected(outbox: BridgeOptions['outbox'], policies: readonly string[]): Bridge {
+    const { edge, home, ...options } = this.#parts;
+    const bridge = new Bridge({ ...options, policies: setOf(...policies), outbox });
+    bridge.connect(edge, home);
+    return bridge;
   }
 }
 

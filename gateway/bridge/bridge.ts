@@ -10,7 +10,7 @@ import type { Journal } from './journal.ts';
 import { type LimitedFlow, overLimit, PartnerLimits } from './limits.ts';
 import { Outbox, type OutboxLimits } from './outbox.ts';
 import type { OutboxStore } from './outbox-journal.ts';
-import type { Route } from './outbox-queue.ts';
+import type { Route } from './outbox-route.ts';
 import { PartnerTrust } from './partner-trust.ts';
 import type { Edge, EdgeHost, Evidence, Home, HomeHost, Taken, TrustVerdict } from './ports.ts';
 import { PresenceRules } from './presence-rules.ts';
@@ -94,14 +94,16 @@ export class Bridge implements EdgeHost, HomeHost {
       });
   }
 
-  /** Ties the two sides on; nothing crosses before. */
+  /** Ties the two sides on, and takes up what was accepted before the gateway last stopped; nothing crosses before. */
   connect(edge: Edge, home: Home): void {
     this.#edge = edge;
     this.#home = home;
+    this.#outbox?.recover();
   }
 
-  /** Hands on what was accepted before the gateway last stopped; to be called once both sides can take it. */
+  /** Hands on what is kept; to be called once both sides can take it. */
   start(): void {
+    this.#refuseStrangers();
     this.#outbox?.start();
   }
 
@@ -123,7 +125,7 @@ export class Bridge implements EdgeHost, HomeHost {
       const home = this.#domainOf(stanza.from);
       if (home !== undefined) this.#pass({ direction: 'outbound', home, partner }, stanza);
     }
-    this.#outbox?.refuseUnless((domain) => policies.partnerOf(domain) !== undefined);
+    this.#refuseStrangers();
   }
 
   contacts(partner: string): number {
@@ -251,6 +253,11 @@ export class Bridge implements EdgeHost, HomeHost {
     if (answer === 'nothing') return true;
     const reply = answer === 'error' ? errorReply(stanza, outcome.refuse.reason) : answer;
     return this.#answer(direction, partnerDomain, homeDomain, reply);
+  }
+
+  /** What waits for who is no partner any more comes back. */
+  #refuseStrangers(): void {
+    this.#outbox?.refuseUnless((domain) => this.#policies.partnerOf(domain) !== undefined);
   }
 
   #judge(crossing: Crossing): Outcome {

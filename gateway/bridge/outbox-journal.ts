@@ -1,7 +1,8 @@
 import type { Fault } from '../../policies/fault.ts';
 import type { LotRow, OutboxTable } from '../store/outbox-table.ts';
-import { packLot } from './outbox-lot.ts';
+import { emptyPlaces, packLot } from './outbox-lot.ts';
 import type { OutboxQueue } from './outbox-queue.ts';
+import type { RowChange } from './outbox-rows.ts';
 import type { Stanza } from './stanza.ts';
 
 /** Where the outbox keeps what it holds. */
@@ -10,7 +11,10 @@ export interface OutboxStore {
   write(work: () => void, failed: (fault: Fault) => void): void;
   /** Calls `then` when everything written before is kept. */
   whenKept(then: () => void): void;
-  readonly table: Pick<OutboxTable, 'queues' | 'lots' | 'body' | 'mark' | 'forgetQueue' | 'insert' | 'remove'>;
+  readonly table: Pick<
+    OutboxTable,
+    'queues' | 'lots' | 'body' | 'mark' | 'forgetQueue' | 'insert' | 'replace' | 'remove'
+  >;
   /** Reads back a stanza from its bytes. */
   read(bytes: Buffer): Stanza;
 }
@@ -26,19 +30,31 @@ export interface JournalOwner {
   now(): number;
 }
 
-/** What arrives in one turn and is written in one transaction. */
+/** What arrived on one queue in one turn, and what the store is to know with it. */
+interface Arrival {
+  readonly stanzas: Stanza[];
+  readonly rows: LotRow[];
+  /** Where they may be handed on as soon as they are kept: the mark that says so is kept then too. */
+  marked: (() => void) | undefined;
+}
+
+/** What one turn writes, in one transaction where the store takes all of it. */
 interface Batch {
-  /** By queue; those that last have their tickets once the commit has begun. */
-  readonly arrived: Map<OutboxQueue, Stanza[]>;
+  /** Those that last have their tickets once the commit has begun. */
+  readonly arrived: Map<OutboxQueue, Arrival>;
+  /** Whether anybody waits until it is kept: for what is settled alone no disk need be synced. */
+  awaited: boolean;
   /** Set when the commit begins, and then the same however often it is tried. */
   sealed: Sealed | undefined;
-  failed: boolean;
+  settlesFail: boolean;
+  arrivalsFail: boolean;
 }
 
 interface Sealed {
   readonly lots: readonly { readonly row: LotRow; readonly body: Buffer }[];
   readonly marks: ReadonlySet<OutboxQueue>;
-  readonly removed: ReadonlySet<number>;
+  readonly changes: ReadonlyMap<number, RowChange>;
+  readonly marked: readonly (() => void)[];
 }
 
 /** Bytes after which a row is full. */
@@ -54,7 +70,9 @@ export class OutboxJournal {
   readonly #owner: JournalOwner;
   #batch: Batch | undefined;
   #dirty = new Set<OutboxQueue>();
-  #removed = new Set<number>();
+  #changes = new Map<number, RowChange>();
+  /** Told once the marks are kept. */
+  #marked: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -70,13 +88,10 @@ export class OutboxJournal {
 
   /** A stanza is written with all others of this turn. */
   add(queue: OutboxQueue, stanza: Stanza): void {
-    const batch = this.#open();
-    const { arrived } = batch;
-    // Nobody waits for a batch of marks alone: no disk need be synced for it.
-    if (arrived.size === 0) this.#store.whenKept(() => this.#kept(batch));
+    const { arrived } = this.#await(this.#open());
     const before = arrived.get(queue);
-    if (before === undefined) arrived.set(queue, [stanza]);
-    else before.push(stanza);
+    if (before === undefined) arrived.set(queue, { stanzas: [stanza], rows: [], marked: undefined });
+    else before.stanzas.push(stanza);
     queue.unkept++;
   }
 
@@ -84,9 +99,9 @@ export class OutboxJournal {
    * How far the queue has come has changed. Written in this very turn: a home that keeps what it was handed does so in
    * the same transaction, and what a crash finds settled nobody doubts.
    */
-  touch(queue: OutboxQueue, removedRow?: number): void {
+  touch(queue: OutboxQueue, change?: RowChange): void {
     this.#dirty.add(queue);
-    if (removedRow !== undefined) this.#removed.add(removedRow);
+    if (change !== undefined) this.#changes.set(change.first, change);
     if (this.#timer === undefined && !this.#closed) this.#open();
   }
 
@@ -95,16 +110,15 @@ export class OutboxJournal {
     return this.#dirty.has(queue) || queue.unkept > 0 || queue.marking;
   }
 
-  /** Writes down that tickets up to `ahead` may be sent; `then` is told whether that is kept. */
-  markAhead(queue: OutboxQueue, ahead: number, then: (kept: boolean) => void): void {
-    let kept = true;
-    this.#store.write(
-      () => this.#mark(queue, ahead),
-      () => {
-        kept = false;
-      },
-    );
-    this.#store.whenKept(() => then(kept));
+  /** Writes down that tickets up to `ahead` may be sent; `then` is told once that is kept, however long it takes. */
+  markAhead(queue: OutboxQueue, ahead: number, then: () => void): void {
+    const marked = queue.mark.raise(ahead);
+    this.#dirty.add(queue);
+    this.#marked.push(() => {
+      marked();
+      then();
+    });
+    this.#await(this.#open());
   }
 
   forget({ id }: OutboxQueue): void {
@@ -124,38 +138,65 @@ export class OutboxJournal {
     if (this.#batch !== undefined) return this.#batch;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const batch: Batch = { arrived: new Map(), sealed: undefined, failed: false };
+    const batch: Batch = {
+      arrived: new Map(),
+      awaited: false,
+      sealed: undefined,
+      settlesFail: false,
+      arrivalsFail: false,
+    };
     this.#batch = batch;
+    // A store that is full still lets go of what is settled, and so makes room.
     this.#store.write(
-      () => this.#commit(batch),
-      () => this.#failed(batch),
+      () => this.#writeSettled(batch),
+      () => this.#settlesFailed(batch),
     );
+    this.#store.write(
+      () => this.#writeArrived(batch),
+      () => this.#arrivalsFailed(batch),
+    );
+    return this.#marked.length === 0 ? batch : this.#await(batch);
+  }
+
+  /** Somebody waits for the batch to be kept. */
+  #await(batch: Batch): Batch {
+    if (!batch.awaited) this.#store.whenKept(() => this.#kept(batch));
+    batch.awaited = true;
     return batch;
   }
 
-  /** Within the transaction, which may be tried twice: all but the writing is done once. */
-  #commit(batch: Batch): void {
+  // Within the transaction, which may be tried twice: all but the writing is done once.
+
+  #writeSettled(batch: Batch): void {
     batch.sealed ??= this.#seal(batch);
-    const { table } = this.#store;
-    for (const { row, body } of batch.sealed.lots) table.insert(row, body);
-    for (const first of batch.sealed.removed) table.remove(first);
-    for (const queue of batch.sealed.marks) this.#mark(queue, Math.max(queue.marked, queue.sent));
+    for (const change of batch.sealed.changes.values()) this.#change(change);
+    for (const queue of batch.sealed.marks) this.#mark(queue);
+  }
+
+  #writeArrived(batch: Batch): void {
+    batch.sealed ??= this.#seal(batch);
+    const { lots, marks } = batch.sealed;
+    for (const queue of batch.arrived.keys()) if (batch.settlesFail || !marks.has(queue)) this.#mark(queue);
+    for (const { row, body } of lots) this.#store.table.insert(row, body);
   }
 
   /** Nothing more joins the batch: tickets are given out, and rows cut. */
   #seal(batch: Batch): Sealed {
     this.#batch = undefined;
-    const [marks, removed] = [this.#dirty, this.#removed];
+    const [marks, changes, marked] = [this.#dirty, this.#changes, this.#marked];
     this.#dirty = new Set();
-    this.#removed = new Set();
+    this.#changes = new Map();
+    this.#marked = [];
     const lots: Sealed['lots'][number][] = [];
-    for (const [queue, stanzas] of batch.arrived) {
-      marks.add(queue);
-      for (const [row, lot] of this.#cut(queue, stanzas)) lots.push({ row, body: packLot(lot) });
+    for (const [queue, arrival] of batch.arrived) {
+      for (const [row, lot] of this.#cut(queue, arrival.stanzas)) {
+        arrival.rows.push(row);
+        lots.push({ row, body: packLot(lot.map(({ bytes }) => bytes)) });
+      }
       // They will be handed on as soon as they are kept, unless something comes between.
-      if (queue.state === 'open' && !queue.backlog && !queue.marking) queue.marked = this.nextTicket - 1;
+      if (queue.state === 'open' && !queue.backlog) arrival.marked = queue.mark.raise(this.nextTicket - 1);
     }
-    return { lots, marks, removed };
+    return { lots, marks, changes, marked };
   }
 
   /** Gives tickets to those that last, in place, and says which rows hold them. */
@@ -180,29 +221,43 @@ export class OutboxJournal {
     ]);
   }
 
-  #mark({ id, name, done }: OutboxQueue, sent: number): void {
-    this.#store.table.mark({ id, name, done, sent });
+  #change({ first, settled }: RowChange): void {
+    const { table } = this.#store;
+    const body = settled && table.body(first);
+    if (settled === undefined) table.remove(first);
+    else if (body !== undefined) table.replace(first, emptyPlaces(body, first, settled));
   }
 
-  #kept(batch: Batch): void {
-    if (batch.failed) return;
-    const rows = Map.groupBy(batch.sealed?.lots.map(({ row }) => row) ?? [], ({ queue }) => queue);
-    for (const [queue, stanzas] of batch.arrived) {
+  #mark({ id, name, done, mark }: OutboxQueue): void {
+    this.#store.table.mark({ id, name, done, sent: mark.promised });
+  }
+
+  #kept({ arrived, sealed, settlesFail, arrivalsFail }: Batch): void {
+    if (!settlesFail) for (const then of sealed?.marked ?? []) then();
+    if (arrivalsFail) return;
+    for (const [queue, { stanzas, rows, marked }] of arrived) {
       queue.unkept -= stanzas.length;
-      this.#owner.kept(queue, stanzas, rows.get(queue.id) ?? []);
+      marked?.();
+      this.#owner.kept(queue, stanzas, rows);
     }
   }
 
-  #failed(batch: Batch): void {
-    batch.failed = true;
+  #settlesFailed(batch: Batch): void {
+    batch.settlesFail = true;
     batch.sealed ??= this.#seal(batch);
     for (const queue of batch.sealed.marks) this.#dirty.add(queue);
-    for (const first of batch.sealed.removed) this.#removed.add(first);
-    for (const [queue, stanzas] of batch.arrived) {
+    this.#marked.unshift(...batch.sealed.marked);
+    for (const [first, change] of batch.sealed.changes) if (!this.#changes.has(first)) this.#changes.set(first, change);
+    if (this.#timer !== undefined || this.#closed) return;
+    this.#timer = setTimeout(() => this.#open(), RETRY_MS);
+  }
+
+  #arrivalsFailed(batch: Batch): void {
+    batch.arrivalsFail = true;
+    batch.sealed ??= this.#seal(batch);
+    for (const [queue, { stanzas }] of batch.arrived) {
       queue.unkept -= stanzas.length;
       this.#owner.failed(queue, stanzas);
     }
-    if (this.#timer !== undefined || this.#closed) return;
-    this.#timer = setTimeout(() => this.#open(), RETRY_MS);
   }
 }

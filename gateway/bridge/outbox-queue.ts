@@ -1,23 +1,9 @@
 import type { LotRow } from '../store/outbox-table.ts';
+import { Line } from './line.ts';
+import { SentMark } from './outbox-mark.ts';
+import { type Route, routeName } from './outbox-route.ts';
+import { HeldRows, type RowChange } from './outbox-rows.ts';
 import type { Stanza } from './stanza.ts';
-
-/** The way a queue of the outbox leads: `in` to the home, for a partner domain, or `out` from a home domain to one. */
-export interface Route {
-  readonly direction: 'inbound' | 'outbound';
-  readonly home: string;
-  readonly partner: string;
-}
-
-export function routeName({ direction, home, partner }: Route): string {
-  return direction === 'inbound' ? `in ${partner}` : `out ${home} ${partner}`;
-}
-
-/** Undoes {@link routeName}. */
-export function readRoute(name: string): Route {
-  const [direction, ...domains] = name.split(' ');
-  if (direction === 'in') return { direction: 'inbound', home: '', partner: domains[0] ?? '' };
-  return { direction: 'outbound', home: domains[0] ?? '', partner: domains[1] ?? '' };
-}
 
 /** How much is kept for one partner in one direction. */
 export interface Holding {
@@ -25,187 +11,137 @@ export interface Holding {
   bytes: number;
 }
 
-/** A row of the outbox, with how many of its stanzas are not settled. */
-interface Lot extends LotRow {
-  open: number;
-}
-
-/** A first-in first-out list that shifts without moving what stands behind. */
-export class Line<T> {
-  #items: T[] = [];
-  #head = 0;
-
-  get length(): number {
-    return this.#items.length - this.#head;
-  }
-
-  get first(): T | undefined {
-    return this.#items[this.#head];
-  }
-
-  get last(): T | undefined {
-    return this.length === 0 ? undefined : this.#items[this.#items.length - 1];
-  }
-
-  push(item: T): void {
-    this.#items.push(item);
-  }
-
-  pop(): T | undefined {
-    return this.length === 0 ? undefined : this.#items.pop();
-  }
-
-  shift(): T | undefined {
-    if (this.length === 0) return undefined;
-    const item = this.#items[this.#head];
-    this.#items[this.#head++] = undefined as T;
-    if (this.#head > 1024 || this.#head === this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return item;
-  }
-
-  /** Puts these before all others, in order. */
-  unshift(items: readonly T[]): void {
-    this.#items = [...items, ...this.#items.slice(this.#head)];
-    this.#head = 0;
-  }
-
-  at(index: number): T | undefined {
-    return this.#items[this.#head + index];
-  }
-
-  remove(unwanted: (item: T) => boolean): void {
-    this.#items = this.#items.slice(this.#head).filter((item) => !unwanted(item));
-    this.#head = 0;
-  }
-}
+/** Bytes of one queue in memory; what comes behind them is read from disk when its turn comes. */
+const MEMORY_BYTES = 256 * 1024;
 
 /** One ordered way through the outbox: what waits on it, what is under way, and which rows hold it. */
 export class OutboxQueue {
   readonly id: number;
   readonly name: string;
   readonly route: Route;
-  /** Whether what is at the other end takes stanzas now: `full` for the moment not, `down` while no stream stands. */
-  state: 'open' | 'full' | 'down' = 'open';
+  /**
+   * Whether what is at the other end takes stanzas now: `full` for the moment not, `down` while no stream stands,
+   * `refused` while what waits comes back.
+   */
+  state: 'open' | 'full' | 'down' | 'refused';
   /** Kept, or behind what is kept, and to be handed on; in memory. */
   readonly waiting = new Line<Stanza>();
-  waitingBytes = 0;
+  #waitingBytes = 0;
   /** Rows behind {@link waiting} that are on disk only. */
   readonly paged = new Line<LotRow>();
   /** Stanzas whose batch is not kept yet. */
   unkept = 0;
-  /** What the store knows may have been sent: no later ticket is handed on before it does. */
-  marked = 0;
+  readonly mark: SentMark;
+  /** Whether the mark is being raised for what waits. */
   marking = false;
   feeding = false;
   /** Whether somebody waits to be told that there is room. */
   pressed = false;
   /** What the partner holds in this direction, on all its queues. */
-  readonly holding: Holding;
-  /** Handed on and not settled. */
-  readonly #underWay = new Line<number>();
-  readonly #settledEarly = new Set<number>();
-  readonly #lots = new Line<Lot>();
-  /** The last ticket settled in order. */
-  #done: number;
-  #sent: number;
+  readonly holding: Readonly<Holding>;
+  readonly #holding: Holding;
+  readonly #rows: HeldRows;
+  /** Tickets handed on and not settled. */
+  readonly #underWay = new Set<number>();
 
-  constructor(id: number, route: Route, holding: Holding, { done, sent }: { done: number; sent: number }) {
+  /** `open`: whether what it holds may be handed on. `done` and `sent` as they stand in the store. */
+  constructor(
+    id: number,
+    route: Route,
+    { holding, open, done, sent }: { holding: Holding; open: boolean; done: number; sent: number },
+  ) {
     this.id = id;
-    this.holding = holding;
     this.name = routeName(route);
     this.route = route;
-    this.#done = done;
-    this.#sent = sent;
-    this.marked = sent;
+    this.state = open ? 'open' : 'down';
+    this.holding = holding;
+    this.#holding = holding;
+    this.mark = new SentMark(sent);
+    this.#rows = new HeldRows(done);
   }
 
-  /** Whether nothing of it is kept. */
-  get empty(): boolean {
-    return this.#lots.length === 0 && this.waiting.length === 0 && this.unkept === 0;
+  /** Whether nothing of it is kept, and nobody waits for it. */
+  get idle(): boolean {
+    const waits = this.waiting.length > 0 || this.unkept > 0 || this.pressed || this.state === 'full';
+    return this.#rows.empty && !waits;
   }
 
   get backlog(): boolean {
     return this.waiting.length > 0 || this.paged.length > 0;
   }
 
+  /** Whether memory holds enough: what comes now is read from disk when its turn comes. */
+  get spills(): boolean {
+    return this.paged.length > 0 || this.#waitingBytes > MEMORY_BYTES;
+  }
+
   /** Every ticket up to this one is settled. */
   get done(): number {
-    const first = Math.min(
-      this.#underWay.first ?? Number.POSITIVE_INFINITY,
-      this.#firstWaiting() ?? Number.POSITIVE_INFINITY,
-    );
-    return first === Number.POSITIVE_INFINITY ? this.#done : Math.min(this.#done, first - 1);
+    return this.#rows.done;
   }
 
-  get sent(): number {
-    return this.#sent;
+  /** When the oldest that waits was accepted, ms since the epoch; infinite where none does. */
+  get oldest(): number {
+    for (let index = 0; index < this.waiting.length; index++) {
+      const since = this.waiting.at(index)?.kept?.since;
+      if (since !== undefined) return since;
+    }
+    return this.paged.first?.at ?? Number.POSITIVE_INFINITY;
   }
 
-  /** A row holds these tickets now; `open` of them are not settled. */
-  hold(lot: LotRow, open: number): void {
-    this.#lots.push({ ...lot, open });
+  /** Counts what the partner holds: so much more, or less. */
+  count(messages: number, bytes: number): void {
+    this.#holding.messages += messages;
+    this.#holding.bytes += bytes;
+  }
+
+  /** A row holds its tickets now, behind all others; what lies before `next` is settled already. */
+  hold(row: LotRow, next = row.first): void {
+    this.#rows.add(row, next);
   }
 
   push(stanza: Stanza): void {
     this.waiting.push(stanza);
-    this.waitingBytes += stanza.bytes.length;
+    this.#waitingBytes += stanza.bytes.length;
+  }
+
+  /** Takes out the first that waits. */
+  shift(): Stanza | undefined {
+    const stanza = this.waiting.shift();
+    if (stanza !== undefined) this.#waitingBytes -= stanza.bytes.length;
+    return stanza;
   }
 
   /** Takes out the first that waits, as one to be handed on. */
   take(): Stanza | undefined {
-    const stanza = this.waiting.shift();
-    if (stanza === undefined) return undefined;
-    this.waitingBytes -= stanza.bytes.length;
-    if (stanza.kept !== undefined) {
-      this.#underWay.push(stanza.kept.ticket);
-      this.#sent = stanza.kept.ticket;
-    }
+    const stanza = this.shift();
+    if (stanza?.kept !== undefined) this.#underWay.add(stanza.kept.ticket);
     return stanza;
   }
 
   /** These were handed on and not taken: they wait again, before all others. */
   putBack(stanzas: readonly Stanza[]): void {
-    const tickets = new Set(stanzas.map(({ kept }) => kept?.ticket));
-    this.#underWay.remove((ticket) => tickets.has(ticket));
     this.waiting.unshift(stanzas);
-    for (const { bytes } of stanzas) this.waitingBytes += bytes.length;
-    this.#sent = this.#underWay.last ?? this.#done;
-  }
-
-  /** A ticket needs to be kept no longer. Returns the row that held it where it was the last there, to be removed. */
-  settle(ticket: number): number | undefined {
-    if (this.#underWay.first === ticket) {
-      this.#underWay.shift();
-      this.#done = Math.max(this.#done, ticket);
-      for (let next = this.#underWay.first; next !== undefined && this.#settledEarly.delete(next); ) {
-        this.#underWay.shift();
-        this.#done = Math.max(this.#done, next);
-        next = this.#underWay.first;
-      }
-    } else this.#settledEarly.add(ticket);
-    return this.#unhold(ticket);
-  }
-
-  #unhold(ticket: number): number | undefined {
-    for (let index = 0; index < this.#lots.length; index++) {
-      const lot = this.#lots.at(index) as Lot;
-      if (ticket >= lot.first + lot.count) continue;
-      if (--lot.open > 0) return undefined;
-      if (index === 0) this.#lots.shift();
-      else this.#lots.remove((other) => other === lot);
-      return lot.first;
+    for (const { kept, bytes } of stanzas) {
+      this.#waitingBytes += bytes.length;
+      if (kept !== undefined) this.#underWay.delete(kept.ticket);
     }
-    return undefined;
   }
 
-  #firstWaiting(): number | undefined {
-    for (let index = 0; index < this.waiting.length; index++) {
-      const ticket = this.waiting.at(index)?.kept?.ticket;
-      if (ticket !== undefined) return ticket;
-    }
-    return this.paged.first?.first;
+  /** Nothing was sent but what is under way. True where the store is to know. */
+  lowerMark(): boolean {
+    let sent = this.#rows.done;
+    for (const ticket of this.#underWay) sent = Math.max(sent, ticket);
+    return this.mark.lower(sent);
+  }
+
+  holds(ticket: number): boolean {
+    return this.#rows.holds(ticket);
+  }
+
+  /** A ticket that it holds need be kept no longer. Returns what is to change in the row that held it. */
+  settle(ticket: number): RowChange | undefined {
+    this.#underWay.delete(ticket);
+    return this.#rows.settle(ticket);
   }
 }

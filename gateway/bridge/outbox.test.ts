@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { messageOf, TestOutbox } from './outbox.fixture.ts';
+import { elsewhere, messageOf, outward, TestOutbox } from './outbox.fixture.ts';
 import type { Stanza } from './stanza.ts';
 
 const presence = (id: string): string => `<presence from="u@h.example" to="v@p.example" id="${id}"/>`;
@@ -150,7 +150,7 @@ describe('The outbox', () => {
   });
 
   it('bounces what comes over the bounds, in number and in bytes, until there is room', async () => {
-    const small = new TestOutbox({ messages: 3, bytes: 1_000 });
+    const small = new TestOutbox({ limits: { messages: 3, bytes: 1_000 } });
     for (const id of numbers(5)) small.put(id);
     expect(small.bounced).toEqual(['4: queue-full', '5: queue-full']);
     await small.kept();
@@ -187,7 +187,7 @@ describe('The outbox', () => {
   });
 
   it('refuses what the disk has no room for, with its reason, and takes it again later', async () => {
-    const full = new TestOutbox({}, 200_000);
+    const full = new TestOutbox({ bytes: 200_000 });
     full.takes = down;
     const big = (id: string): string =>
       `<message from="u@h.example" to="v@p.example" id="${id}"><body>${'z'.repeat(20_000)}</body></message>`;
@@ -210,7 +210,7 @@ describe('The outbox', () => {
   });
 
   it('passes an error on unkept where the disk is full: it is the last word on what it answers', async () => {
-    const full = new TestOutbox({}, 120_000);
+    const full = new TestOutbox({ bytes: 120_000 });
     const error = `<message from="u@h.example" to="v@p.example" type="error" id="e"><error type="wait">${'z'.repeat(200_000)}</error></message>`;
     full.put('e', error);
     await full.kept();
@@ -229,5 +229,227 @@ describe('The outbox', () => {
     box.put('4');
     await box.kept();
     expect(box.ids).toEqual(['4']);
+  });
+
+  it('sends nothing twice though more arrives while it marks what waits', async () => {
+    box.takes = down;
+    box.put('1');
+    await box.kept();
+    box.takes = () => 'more';
+    box.room();
+    box.put('2');
+    await box.turn();
+    expect(box.ids).toEqual(['1']);
+    box.restart();
+    await box.kept();
+    expect(box.ids).toEqual(['1', '2']);
+    expect(box.bounced).toEqual(['1: delivery-doubtful']);
+  });
+
+  it('takes over in one commit what is stored as it is handed on', async () => {
+    box.takes = (stanza) => {
+      box.store.write(() => undefined);
+      box.outbox.settle(stanza);
+      return 'more';
+    };
+    box.put('1');
+    await box.turn();
+    await box.turn();
+    expect(box.ids).toEqual(['1']);
+    box.restart();
+    expect(box.bounced).toEqual([]);
+  });
+
+  it('bounces once what a crash left in doubt, though others of its row still wait', async () => {
+    box.put('s', subscribed('s'));
+    box.put('1');
+    await box.kept();
+    box.takes = down;
+    for (let time = 0; time < 3; time++) {
+      box.restart();
+      await box.kept();
+    }
+    expect(box.bounced).toEqual(['1: delivery-doubtful']);
+    box.takes = () => 'more';
+    box.handed.length = 0;
+    box.room();
+    await box.kept();
+    expect(box.ids).toEqual(['s']);
+  });
+
+  it('settles nothing twice, and nothing else instead', async () => {
+    for (const id of numbers(2)) {
+      box.put(id);
+      await box.kept();
+    }
+    delivered('1');
+    delivered('1');
+    box.put('3');
+    await box.kept();
+    expect([box.outbox.load.kept, box.rows]).toEqual([2, 2]);
+    box.restart();
+    expect(box.bounced).toEqual(['2', '3'].map((id) => `${id}: delivery-doubtful`));
+  });
+
+  it('leaves nothing in doubt when it stops in good order', async () => {
+    box.put('1');
+    box.stopAndStart();
+    await box.kept();
+    expect([box.ids, box.bounced]).toEqual([['1'], []]);
+    box.takes = () => 'enough';
+    for (const id of numbers(3, 2)) box.put(id);
+    await box.kept();
+    expect(box.ids).toEqual(['1', '2']);
+    delivered('1', '2');
+    box.stopAndStart();
+    expect(box.bounced).toEqual([]);
+  });
+
+  it('leaves in no doubt for long what it marked and could not send', async () => {
+    box.takes = () => 'enough';
+    for (const id of numbers(3)) box.put(id);
+    await box.kept();
+    delivered('1');
+    box.outbox.lookOver();
+    box.put('4');
+    await box.kept();
+    box.takes = () => 'more';
+    box.handed.length = 0;
+    box.restart();
+    await box.kept();
+    expect([box.ids, box.bounced]).toEqual([numbers(3, 2), []]);
+  });
+
+  it('hands nothing on before it is started, and mixes nothing up with what it held', async () => {
+    box.takes = down;
+    for (const id of numbers(2)) {
+      box.put(id);
+      await box.kept();
+    }
+    box.takes = () => 'more';
+    box.recover();
+    box.put('3');
+    await box.kept();
+    expect(box.ids).toEqual([]);
+    box.outbox.start();
+    await box.kept();
+    expect(box.ids).toEqual(numbers(3));
+    expect(box.handed.map(({ kept }) => kept?.ticket)).toEqual([1, 2, 3]);
+  });
+
+  it('lets go of nobody who waits to go on', async () => {
+    box.takes = () => 'enough';
+    expect(box.put('p', presence('p'))).toBe(false);
+    for (let round = 0; round < 200; round++) box.outbox.lookOver();
+    await box.kept();
+    box.room();
+    expect(box.relief).toEqual(['out h.example p.example']);
+    // What passes beside its queues may fill a way as well.
+    box.room(elsewhere);
+    expect(box.relief.slice(1)).toEqual(['out h.example q.example']);
+  });
+
+  it('goes on after one that could not be handed on at all', async () => {
+    box.takes = ({ id }) => {
+      if (id === '1') throw new Error('a defect');
+      return 'more';
+    };
+    for (const id of numbers(3)) box.put(id);
+    await box.kept();
+    box.room();
+    expect(box.ids).toEqual(['2', '3']);
+  });
+
+  it('keeps errors beyond the bounds, within others: where one is lost, nobody is told', async () => {
+    const small = new TestOutbox({ limits: { messages: 3 } });
+    small.takes = down;
+    const error = (id: string): string =>
+      `<message from="u@h.example" to="v@p.example" type="error" id="${id}"><error type="wait"/></message>`;
+    for (const id of numbers(4)) small.put(id);
+    for (const id of numbers(4, 5)) small.put(id, error(id));
+    expect(small.bounced).toEqual(['4: queue-full', '8: queue-full']);
+    small.close();
+  });
+
+  it('counts what a partner holds on all its domains', async () => {
+    const small = new TestOutbox({ limits: { messages: 3 } });
+    for (const id of numbers(2)) small.put(id);
+    for (const id of numbers(2, 3)) small.put(id, '', elsewhere);
+    expect(small.bounced).toEqual(['4: queue-full']);
+    await small.kept();
+    for (const stanza of small.handed) small.outbox.settle(stanza);
+    expect(small.outbox.load.kept).toBe(0);
+    small.close();
+  });
+
+  it('makes room in a store that is full with what is settled, however much arrives', async () => {
+    const full = new TestOutbox({ bytes: 200_000 });
+    for (const id of numbers(5)) {
+      full.put(id, '', outward);
+      await full.kept();
+    }
+    let works = 0;
+    // The store takes what goes, and nothing that comes.
+    full.writable = () => ++works % 2 === 1;
+    for (const stanza of full.handed) full.outbox.settle(stanza);
+    full.put('6');
+    await full.turn();
+    expect([full.bounced, full.rows]).toEqual([['6: store-failed'], 0]);
+    full.writable = () => true;
+    full.close();
+  });
+
+  it('takes a way into use again that it failed to forget', async () => {
+    box.put('1');
+    await box.kept();
+    box.store.write(() => undefined);
+    delivered('1');
+    await box.kept();
+    box.writable = () => false;
+    for (let round = 0; round < 60; round++) box.outbox.lookOver();
+    await box.kept();
+    box.writable = () => true;
+    box.put('3');
+    await box.kept();
+    expect([box.ids.at(-1), box.bounced]).toEqual(['3', []]);
+    box.restart();
+    expect(box.bounced).toEqual(['3: delivery-doubtful']);
+  });
+
+  it('takes back a great deal in parts, so that others have their turn', async () => {
+    box.takes = down;
+    for (const id of numbers(1_200)) box.put(id);
+    await box.kept();
+    box.outbox.refuse(outward, 'dns-not-found');
+    expect(box.bounced).toHaveLength(500);
+    box.put('late');
+    while (box.bounced.length < 1_201) await box.turn();
+    expect(box.bounced.at(-1)).toBe('late: dns-not-found');
+    for (const id of numbers(1_200)) box.put(id);
+    await box.kept();
+    box.now += 60_000;
+    box.bounced.length = 0;
+    box.outbox.lookOver();
+    expect(box.bounced).toHaveLength(500);
+    while (box.bounced.length < 1_200) await box.turn();
+    expect(box.bounced.at(-1)).toBe('1200: queue-expired');
+  });
+
+  it('reads at the start no more than it needs', async () => {
+    box.takes = down;
+    const body = 'x'.repeat(10_000);
+    for (let batch = 0; batch < 4; batch++) {
+      for (const id of numbers(50, batch * 50 + 1)) box.outbox.put(outward, messageOf(id, 'p.example', body));
+      await box.kept();
+    }
+    box.restart();
+    expect(box.reads).toBeLessThan(60);
+    expect(box.outbox.load.kept).toBe(200);
+    box.takes = () => 'more';
+    box.room();
+    for (let round = 0; round < 20; round++) await box.kept();
+    expect(box.ids).toEqual(numbers(200));
+    delivered(...numbers(200));
+    expect(box.outbox.load.kept).toBe(0);
   });
 });

@@ -1,10 +1,14 @@
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { LotRow } from '../store/outbox-table.ts';
 import { OutboxJournal, type OutboxStore } from './outbox-journal.ts';
-import { unpackLot } from './outbox-lot.ts';
-import { type Holding, OutboxQueue, type Route, readRoute, routeName } from './outbox-queue.ts';
+import { readLot } from './outbox-lot.ts';
+import type { OutboxQueue } from './outbox-queue.ts';
+import { OutboxQueues } from './outbox-queues.ts';
+import { recover } from './outbox-recovery.ts';
+import { OutboxReturns } from './outbox-returns.ts';
+import type { Route } from './outbox-route.ts';
 import type { Taken } from './ports.ts';
-import { mayRepeat, type Stanza } from './stanza.ts';
+import type { Stanza } from './stanza.ts';
 
 export interface OutboxLimits {
   /** Messages kept for one partner in one direction, and their bytes: past either, the next comes back. */
@@ -27,8 +31,8 @@ export interface OutboxOwner {
   now(): number;
 }
 
-/** Bytes of one queue in memory; what comes behind them is read from disk when its turn comes. */
-const MEMORY_BYTES = 256 * 1024;
+/** Errors may take the bounds this many times: where one is lost, so is what it answers, and nobody is told. */
+const ERRORS = 2;
 /** Stanzas of one queue on their way to the disk, after which whoever brings them should pause. */
 const UNKEPT = 2_000;
 /** Stanzas marked ahead as perhaps sent: what a crash may leave in doubt though it was not sent. */
@@ -37,8 +41,6 @@ const AHEAD = 500;
 const ROUND_MS = 1_000;
 /** Rounds between two looks for queues that nobody uses. */
 const SWEEP_ROUNDS = 60;
-/** After the store has failed, ms: disks are not freed in an instant. */
-const RETRY_MS = 1_000;
 
 /**
  * Keeps what must not be lost until the other side has taken it: nothing is handed on, and nothing acknowledged, before
@@ -48,68 +50,63 @@ export class Outbox {
   readonly #store: OutboxStore;
   readonly #limits: OutboxLimits;
   readonly #owner: OutboxOwner;
-  readonly #queues = new Map<number, OutboxQueue>();
-  readonly #byName = new Map<string, OutboxQueue>();
-  readonly #holdings = new Map<string, Holding>();
+  readonly #queues: OutboxQueues;
   readonly #journal: OutboxJournal;
-  #nextQueue = 1;
+  readonly #returns: OutboxReturns;
+  #state: 'new' | 'running' | 'closed' = 'new';
   #round: NodeJS.Timeout | undefined;
   #rounds = 0;
-  readonly #retries = new Set<NodeJS.Timeout>();
-  #closed = false;
 
   constructor(store: OutboxStore, limits: OutboxLimits, owner: OutboxOwner) {
     this.#store = store;
     this.#limits = limits;
     this.#owner = owner;
+    this.#queues = new OutboxQueues((domain) => owner.partnerName(domain));
     this.#journal = new OutboxJournal(store, {
       lasts,
       kept: (queue, stanzas, rows) => this.#kept(queue, stanzas, rows),
       failed: (queue, stanzas) => this.#failed(queue, stanzas),
       now: () => owner.now(),
     });
+    this.#returns = new OutboxReturns({
+      load: (queue) => this.#load(queue),
+      undeliverable: (stanza, reason) => owner.undeliverable(stanza, reason),
+    });
   }
 
-  /** Takes up what the store holds from before: what is in doubt comes back, the rest is handed on. */
+  /** Takes up what the store holds from before; to be called before anything is put in. What is in doubt comes back. */
+  recover(): void {
+    const doubtful = recover(this.#store, this.#queues, this.#journal);
+    for (const stanza of doubtful) this.#owner.undeliverable(stanza, 'delivery-doubtful');
+  }
+
+  /** Hands on what is kept, from now on. */
   start(): void {
-    const { table } = this.#store;
-    const journal = this.#journal;
-    for (const row of table.queues()) {
-      this.#add(row.id, readRoute(row.name), row);
-      this.#nextQueue = Math.max(this.#nextQueue, row.id + 1);
-      journal.nextTicket = Math.max(journal.nextTicket, row.done + 1, row.sent + 1);
-    }
-    const lots = table.lots();
-    for (const { first, count } of lots) journal.nextTicket = Math.max(journal.nextTicket, first + count);
-    for (const [id, held] of Map.groupBy(lots, ({ queue }) => queue)) {
-      const queue = this.#queues.get(id);
-      if (queue !== undefined) this.#recover(queue, held);
-    }
-    for (const queue of this.#byName.values()) this.#feed(queue);
+    this.#state = 'running';
     this.#round = setInterval(() => this.lookOver(), ROUND_MS);
+    for (const queue of this.#queues) {
+      if (queue.state === 'down') queue.state = 'open';
+      this.#feed(queue);
+    }
   }
 
   /** Stanzas kept, and the age of the oldest that waits, ms; for metrics. */
   get load(): { kept: number; oldestMs: number } {
-    let kept = 0;
-    for (const { messages } of this.#holdings.values()) kept += messages;
     let oldest = Number.POSITIVE_INFINITY;
-    for (const queue of this.#byName.values()) oldest = Math.min(oldest, firstSince(queue));
-    return { kept, oldestMs: oldest === Number.POSITIVE_INFINITY ? 0 : Math.max(0, this.#owner.now() - oldest) };
+    for (const queue of this.#queues) oldest = Math.min(oldest, queue.oldest);
+    const oldestMs = oldest === Number.POSITIVE_INFINITY ? 0 : Math.max(0, this.#owner.now() - oldest);
+    return { kept: this.#queues.held, oldestMs };
   }
 
   /** Takes a stanza on its way. False where it is taken, but no more should come until the owner is told. */
   put(route: Route, stanza: Stanza): boolean {
-    const queue = this.#queue(route);
-    if (lasts(stanza)) {
-      const { messages, bytes } = queue.holding;
-      const full = messages >= this.#limits.messages || bytes + stanza.bytes.length > this.#limits.bytes;
-      if (full) this.#owner.undeliverable(stanza, 'queue-full');
-      else {
-        hold(queue, 1, stanza.bytes.length);
-        this.#journal.add(queue, stanza);
-      }
-    } else this.#pass(queue, stanza);
+    const queue = this.#queues.of(route, this.#state === 'running');
+    if (!lasts(stanza)) this.#pass(queue, stanza);
+    else if (this.#isFull(queue, stanza)) this.#owner.undeliverable(stanza, 'queue-full');
+    else {
+      queue.count(1, stanza.bytes.length);
+      this.#journal.add(queue, stanza);
+    }
     if (queue.state !== 'full' && queue.unkept < UNKEPT) return true;
     queue.pressed = true;
     return false;
@@ -117,8 +114,12 @@ export class Outbox {
 
   /** The other end takes more, or has gone. */
   room(route: Route): void {
-    const queue = this.#byName.get(routeName(route));
-    if (queue === undefined) return;
+    const queue = this.#queues.find(route);
+    if (queue === undefined) {
+      // What passed beside the queues may have filled it.
+      this.#owner.relieved(route);
+      return;
+    }
     queue.state = 'open';
     this.#feed(queue);
   }
@@ -126,17 +127,18 @@ export class Outbox {
   /** A stanza that was handed on needs to be kept no longer: it was delivered, or its sender is told otherwise. */
   settle({ kept, bytes }: Stanza): void {
     const queue = kept && this.#queues.get(kept.queue);
-    if (kept === undefined || queue === undefined) return;
-    const emptied = queue.settle(kept.ticket);
-    hold(queue, -1, -bytes.length);
-    this.#journal.touch(queue, emptied);
+    // A home that took it, and then failed to store it, settles it twice.
+    if (kept === undefined || !queue?.holds(kept.ticket)) return;
+    const change = queue.settle(kept.ticket);
+    queue.count(-1, -bytes.length);
+    this.#journal.touch(queue, change);
   }
 
   /** These were handed on and certainly not sent: they wait for room. */
   returned(stanzas: readonly Stanza[]): void {
     const byQueue = Map.groupBy(stanzas, ({ kept }) => kept?.queue ?? -1);
-    for (const [index, back] of byQueue) {
-      const queue = this.#queues.get(index);
+    for (const [id, back] of byQueue) {
+      const queue = this.#queues.get(id);
       if (queue === undefined) continue;
       queue.putBack(back);
       this.#down(queue);
@@ -146,58 +148,47 @@ export class Outbox {
 
   /** What waits on this route comes back to its senders. */
   refuse(route: Route, reason: ReasonCode): void {
-    const queue = this.#byName.get(routeName(route));
+    const queue = this.#queues.find(route);
     if (queue === undefined) return;
-    queue.state = 'open';
-    this.#turnBack(queue, reason, () => true);
-    this.#relieve(queue);
+    queue.state = 'refused';
+    this.#returns.refuse(queue, reason, () => {
+      queue.state = 'open';
+      this.#feed(queue);
+    });
   }
 
   /** What waits for a partner that is none any more comes back to its senders. */
   refuseUnless(known: (partnerDomain: string) => boolean): void {
-    for (const queue of this.#byName.values()) {
+    for (const queue of this.#queues) {
       if (queue.backlog && !known(queue.route.partner)) this.refuse(queue.route, 'no-partner');
     }
   }
 
   /** Bounces what has waited too long, and forgets ways that nobody uses; it does so by itself every second. */
   lookOver(): void {
-    const tooOld = this.#owner.now() - this.#limits.ageMs;
-    for (const queue of this.#byName.values()) {
-      const reason = queue.route.direction === 'inbound' ? 'home-unavailable' : 'queue-expired';
-      if (firstSince(queue) <= tooOld) this.#turnBack(queue, reason, ({ kept }) => (kept?.since ?? 0) <= tooOld);
+    for (const queue of this.#queues) {
+      // What was marked as soon to be sent was not: should we be killed, it is in no doubt.
+      if (queue.state !== 'open' && queue.lowerMark()) this.#journal.touch(queue);
     }
+    this.#returns.expire(this.#queues, this.#owner.now() - this.#limits.ageMs);
     if (++this.#rounds % SWEEP_ROUNDS === 0) this.#sweep();
   }
 
   /** Leaves no timer. What is kept stays kept, and is taken up by the next start. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
     clearInterval(this.#round);
-    for (const retry of this.#retries) clearTimeout(retry);
+    this.#returns.close();
+    for (const queue of this.#queues) this.#down(queue);
     this.#journal.close();
   }
 
-  #recover(queue: OutboxQueue, lots: readonly LotRow[]): void {
-    const { done, sent } = queue;
-    let doubtful = 0;
-    for (const lot of lots) {
-      const last = lot.first + lot.count - 1;
-      const stanzas = last <= done ? [] : this.#read(queue, lot).filter(({ kept }) => (kept?.ticket ?? 0) > done);
-      if (stanzas.length === 0) {
-        this.#journal.touch(queue, lot.first);
-        continue;
-      }
-      queue.hold(lot, stanzas.length);
-      for (const { bytes } of stanzas) hold(queue, 1, bytes.length);
-      doubtful += stanzas.filter(({ kept }) => (kept?.ticket ?? 0) <= sent).length;
-      if (lot.first > sent && queue.waitingBytes > MEMORY_BYTES) queue.paged.push(lot);
-      else for (const stanza of stanzas) queue.push(stanza);
-    }
-    const inDoubt = Array.from({ length: doubtful }, () => queue.take() as Stanza);
-    queue.putBack(inDoubt.filter(mayRepeat));
-    for (const stanza of inDoubt) if (!mayRepeat(stanza)) this.#owner.undeliverable(stanza, 'delivery-doubtful');
+  #isFull({ holding }: OutboxQueue, { type, bytes }: Stanza): boolean {
+    const times = type === 'error' ? ERRORS : 1;
+    return (
+      holding.messages >= this.#limits.messages * times || holding.bytes + bytes.length > this.#limits.bytes * times
+    );
   }
 
   /** A stanza that nothing keeps goes at once where none of its route is before it, and else behind them. */
@@ -214,21 +205,21 @@ export class Outbox {
 
   #follow(queue: OutboxQueue, stanza: Stanza): void {
     // Presence says what subscriptions before it made true. An IQ waits nowhere: whoever asks would rather know.
-    if (queue.backlog && stanza.name === 'presence' && queue.paged.length === 0) {
-      if (queue.waitingBytes <= MEMORY_BYTES) queue.push(stanza);
-      else this.#owner.undeliverable(stanza, 'queue-full');
+    if (queue.waiting.length > 0 && stanza.name === 'presence' && queue.paged.length === 0) {
+      if (queue.spills) this.#owner.undeliverable(stanza, 'queue-full');
+      else queue.push(stanza);
     } else if (this.#owner.hand(queue.route, stanza) === 'enough') queue.state = 'full';
   }
 
   /** What arrived is kept: it waits to be handed on, in memory or, where much waits already, on disk. */
   #kept(queue: OutboxQueue, stanzas: readonly Stanza[], rows: readonly LotRow[]): void {
-    const paged = queue.paged.length > 0 || queue.waitingBytes > MEMORY_BYTES;
+    const { spills } = queue;
     for (const row of rows) {
-      queue.hold(row, row.count);
-      if (paged) queue.paged.push(row);
+      queue.hold(row);
+      if (spills) queue.paged.push(row);
     }
     for (const stanza of stanzas) {
-      if (!paged) queue.push(stanza);
+      if (!spills) queue.push(stanza);
       else if (stanza.kept === undefined) this.#follow(queue, stanza);
     }
     if (queue.state === 'open') this.#feed(queue);
@@ -238,7 +229,7 @@ export class Outbox {
   /** What the store does not take is not accepted, and its sender is told; what tells a sender passes unkept. */
   #failed(queue: OutboxQueue, stanzas: readonly Stanza[]): void {
     for (const { kept, ...stanza } of stanzas) {
-      if (lasts(stanza)) hold(queue, -1, -stanza.bytes.length);
+      if (lasts(stanza)) queue.count(-1, -stanza.bytes.length);
       if (lasts(stanza) && stanza.type !== 'error') this.#owner.undeliverable(stanza, 'store-failed');
       else this.#follow(queue, stanza);
     }
@@ -247,10 +238,13 @@ export class Outbox {
 
   /** Hands on what waits, as far as it is taken. */
   #feed(queue: OutboxQueue): void {
-    if (queue.feeding || this.#closed) return;
+    if (queue.feeding || this.#state !== 'running') return;
     queue.feeding = true;
-    while (queue.state === 'open' && this.#step(queue));
-    queue.feeding = false;
+    try {
+      while (queue.state === 'open' && this.#step(queue));
+    } finally {
+      queue.feeding = false;
+    }
     this.#relieve(queue);
   }
 
@@ -265,7 +259,7 @@ export class Outbox {
   #step(queue: OutboxQueue): boolean {
     if (queue.waiting.length === 0 && !this.#load(queue)) return false;
     const { kept } = queue.waiting.first as Stanza;
-    if (kept !== undefined && kept.ticket > queue.marked) {
+    if (kept !== undefined && kept.ticket > queue.mark.kept) {
       this.#markAhead(queue);
       return false;
     }
@@ -281,26 +275,16 @@ export class Outbox {
 
   #down(queue: OutboxQueue): void {
     queue.state = 'down';
-    queue.marked = queue.sent;
-    this.#journal.touch(queue);
+    if (queue.lowerMark()) this.#journal.touch(queue);
   }
 
-  /** Brings the next row into memory; false where there is none. */
+  /** Brings the next row into memory; false where nothing waits. */
   #load(queue: OutboxQueue): boolean {
-    for (let lot = queue.paged.shift(); lot !== undefined; lot = queue.paged.shift()) {
-      for (const stanza of this.#read(queue, lot)) queue.push(stanza);
+    for (let row = queue.paged.shift(); row !== undefined; row = queue.paged.shift()) {
+      for (const stanza of readLot(this.#store, row)) if (stanza !== undefined) queue.push(stanza);
       if (queue.waiting.length > 0) return true;
     }
     return false;
-  }
-
-  #read(queue: OutboxQueue, { first, at }: LotRow): Stanza[] {
-    const body = this.#store.table.body(first);
-    if (body === undefined) return [];
-    return [...unpackLot(body)].map((bytes, offset) => ({
-      ...this.#store.read(bytes),
-      kept: { queue: queue.id, ticket: first + offset, since: at },
-    }));
   }
 
   #markAhead(queue: OutboxQueue): void {
@@ -309,53 +293,18 @@ export class Outbox {
     const last = Math.min(AHEAD, queue.waiting.length) - 1;
     let ahead = 0;
     for (let index = 0; index <= last; index++) ahead = queue.waiting.at(index)?.kept?.ticket ?? ahead;
-    this.#journal.markAhead(queue, ahead, (kept) => {
+    this.#journal.markAhead(queue, ahead, () => {
       queue.marking = false;
-      if (kept) {
-        queue.marked = Math.max(queue.marked, ahead);
-        this.#feed(queue);
-      } else this.#later(() => this.#feed(queue));
+      this.#feed(queue);
     });
   }
 
-  #later(then: () => void): void {
-    if (this.#closed) return;
-    const retry = setTimeout(() => {
-      this.#retries.delete(retry);
-      then();
-    }, RETRY_MS);
-    this.#retries.add(retry);
-  }
-
-  /** Takes back from the front what `unwanted` holds for. */
-  #turnBack(queue: OutboxQueue, reason: ReasonCode, unwanted: (stanza: Stanza) => boolean): void {
-    while (queue.waiting.length > 0 || this.#load(queue)) {
-      if (!unwanted(queue.waiting.first as Stanza)) return;
-      this.#owner.undeliverable(queue.take() as Stanza, reason);
-    }
-  }
-
   #sweep(): void {
-    for (const queue of this.#byName.values()) {
-      if (!queue.empty || this.#journal.owes(queue)) continue;
-      this.#byName.delete(queue.name);
-      this.#queues.delete(queue.id);
+    for (const queue of this.#queues) {
+      if (!queue.idle || this.#journal.owes(queue)) continue;
+      this.#queues.forget(queue);
       this.#journal.forget(queue);
     }
-  }
-
-  #queue(route: Route): OutboxQueue {
-    return this.#byName.get(routeName(route)) ?? this.#add(this.#nextQueue++, route, { done: 0, sent: 0 });
-  }
-
-  #add(id: number, route: Route, marks: { done: number; sent: number }): OutboxQueue {
-    const key = `${route.direction} ${this.#owner.partnerName(route.partner)}`;
-    const holding = this.#holdings.get(key) ?? { messages: 0, bytes: 0 };
-    this.#holdings.set(key, holding);
-    const queue = new OutboxQueue(id, route, holding, marks);
-    this.#queues.set(id, queue);
-    this.#byName.set(queue.name, queue);
-    return queue;
   }
 }
 
@@ -364,13 +313,4 @@ const SUBSCRIPTIONS: ReadonlySet<string> = new Set(['subscribe', 'subscribed', '
 /** Messages last, and what changes rosters; presence is probed anew after a crash, and who asked a question asks again. */
 function lasts({ name, type }: Stanza): boolean {
   return name === 'message' || (name === 'presence' && SUBSCRIPTIONS.has(type));
-}
-
-function firstSince(queue: OutboxQueue): number {
-  return queue.waiting.first?.kept?.since ?? queue.paged.first?.at ?? Number.POSITIVE_INFINITY;
-}
-
-function hold({ holding }: OutboxQueue, messages: number, bytes: number): void {
-  holding.messages += messages;
-  holding.bytes += bytes;
 }

@@ -16,23 +16,31 @@ export interface LotRow {
   readonly at: number;
 }
 
+/** A lot as it stands in the store; `size` are the bytes of its body. */
+export interface StoredLot extends LotRow {
+  readonly size: number;
+}
+
 /** The rows of the outbox. Writes belong into the works of a store. */
 export class OutboxTable {
   readonly #statements: Readonly<
-    Record<'queues' | 'lots' | 'body' | 'mark' | 'forget' | 'insert' | 'remove', StatementSync>
+    Record<'queues' | 'lots' | 'body' | 'mark' | 'forget' | 'insert' | 'replace' | 'remove', StatementSync>
   >;
 
   constructor(store: { prepare(sql: string): StatementSync }) {
     this.#statements = {
       queues: store.prepare('SELECT id, name, done, sent FROM outbox_queue'),
-      lots: store.prepare('SELECT first, queue, count, at FROM outbox_lot ORDER BY first'),
+      lots: store.prepare('SELECT first, queue, count, at, length(body) AS size FROM outbox_lot ORDER BY first'),
       body: store.prepare('SELECT body FROM outbox_lot WHERE first = ?'),
       mark: store.prepare(
         'INSERT INTO outbox_queue (id, name, done, sent) VALUES (?, ?, ?, ?) ' +
-          'ON CONFLICT (id) DO UPDATE SET done = excluded.done, sent = excluded.sent',
+          'ON CONFLICT (id) DO UPDATE SET done = excluded.done, sent = excluded.sent ' +
+          // A queue of that name that was to be forgotten, which failed.
+          'ON CONFLICT (name) DO UPDATE SET id = excluded.id, done = excluded.done, sent = excluded.sent',
       ),
       forget: store.prepare('DELETE FROM outbox_queue WHERE id = ?'),
       insert: store.prepare('INSERT INTO outbox_lot (first, queue, count, at, body) VALUES (?, ?, ?, ?, ?)'),
+      replace: store.prepare('UPDATE outbox_lot SET body = ? WHERE first = ?'),
       remove: store.prepare('DELETE FROM outbox_lot WHERE first = ?'),
     };
   }
@@ -42,8 +50,8 @@ export class OutboxTable {
   }
 
   /** All lots, in the order in which they were accepted. */
-  lots(): LotRow[] {
-    return this.#statements.lots.all() as unknown as LotRow[];
+  lots(): StoredLot[] {
+    return this.#statements.lots.all() as unknown as StoredLot[];
   }
 
   /** What a lot holds, undefined where there is no such lot. */
@@ -62,6 +70,11 @@ export class OutboxTable {
 
   insert({ first, queue, count, at }: LotRow, body: Uint8Array): void {
     this.#statements.insert.run(first, queue, count, at, body);
+  }
+
+  /** Another body for a lot that is there. */
+  replace(first: number, body: Uint8Array): void {
+    this.#statements.replace.run(body, first);
   }
 
   remove(first: number): void {

@@ -52,7 +52,7 @@ export interface ClientEdgeOptions {
 export interface ClientEdgeParts {
   /** The users' side; told of restored sessions during {@link ClientEdge.start}. */
   readonly host: SessionHost;
-  readonly store: Pick<Store, 'prepare' | 'write'>;
+  readonly store: Pick<Store, 'prepare' | 'write' | 'writeLast'>;
   readonly accounts: Accounts;
   readonly certificates: OwnCertificates;
   readonly journal: Journal;

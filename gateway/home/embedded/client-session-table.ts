@@ -17,7 +17,7 @@ export interface KeptSession {
 
 /** The sessions that clients may resume after a restart, in the store (migration 3). */
 export class ClientSessionTable {
-  readonly #store: Pick<Store, 'prepare' | 'write'>;
+  readonly #store: Pick<Store, 'prepare' | 'write' | 'writeLast'>;
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
   readonly #handled: StatementSync;
@@ -26,7 +26,7 @@ export class ClientSessionTable {
   readonly #settled: StatementSync;
   readonly #forgetMail: StatementSync;
 
-  constructor(store: Pick<Store, 'prepare' | 'write'>) {
+  constructor(store: Pick<Store, 'prepare' | 'write' | 'writeLast'>) {
     this.#store = store;
     this.#insert = store.prepare('INSERT INTO client_session VALUES (?, ?, ?, ?, ?, ?, ?)');
     this.#delete = store.prepare('DELETE FROM client_session WHERE id = ?');
@@ -63,9 +63,12 @@ export class ClientSessionTable {
     );
   }
 
-  /** `handled` is asked when it is written: all that was taken up to then is in the same commit or an earlier one. */
-  handled(id: string, handled: () => number): void {
-    this.#store.write(() => this.#handled.run(handled(), id));
+  /**
+   * `handled` is asked when it is written, behind all that was taken up to then: that is in the same commit or an earlier
+   * one. `failed` is told where the store does not take it, perhaps without having asked.
+   */
+  handled(id: string, handled: () => number, failed: () => void): void {
+    this.#store.writeLast(() => this.#handled.run(handled(), id), failed);
   }
 
   remember(id: string, text: string): void {

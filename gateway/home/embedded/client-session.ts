@@ -128,10 +128,14 @@ export class ClientSession implements Session {
     if (this.managed) this.handled++;
     if (!this.resumable || this.#countUnderWay) return;
     this.#countUnderWay = true;
-    this.#context.table.handled(this.id, () => {
+    const over = (): void => {
       this.#countUnderWay = false;
+    };
+    const handled = (): number => {
+      over();
       return this.handled;
-    });
+    };
+    this.#context.table.handled(this.id, handled, over);
   }
 
   /** Begins to count stanzas both ways (XEP-0198 §3); `then` is called when a crash would not forget it. */

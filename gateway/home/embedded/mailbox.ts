@@ -182,9 +182,9 @@ export class Mailbox {
     for (const id of again) this.#delete(id);
   }
 
-  /** The user is no more, and its rows with it. */
+  /** The user is no more, and its rows with it: also those that came as it was removed, lest another of that name gets them. */
   forget(user: string): void {
-    for (const mail of this.#boxes.get(user)?.mails.values() ?? []) this.#unlist(mail);
+    for (const id of this.#boxes.get(user)?.mails.keys() ?? []) this.remove(id);
   }
 
   /** Messages that have waited too long by `now`, ms since 1970. */

@@ -148,8 +148,9 @@ export class SessionQueue {
 
   /** Takes the client's word for how far it has come, where a restart lost our own count: what lies before is settled. */
   recount(h: number): void {
-    const taken = this.#entries.filter(({ before }) => before !== undefined && modulo(h - before) < LAPS / 2);
-    this.#entries = this.#entries.filter((entry) => !taken.includes(entry));
+    const isTaken = ({ before }: Entry): boolean => before !== undefined && modulo(h - before) < LAPS / 2;
+    const taken = this.#entries.filter(isTaken);
+    this.#entries = this.#entries.filter((entry) => !isTaken(entry));
     this.#taken = h;
     this.#settle(taken);
   }
