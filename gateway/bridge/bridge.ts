@@ -84,6 +84,7 @@ export class Bridge implements EdgeHost, HomeHost {
       outbox &&
       new Outbox(outbox.store, outbox.limits, {
         hand: (route, stanza) => this.#hand(route, stanza),
+        keeps: ({ direction }) => direction === 'inbound' && this.#home?.keeps === true,
         undeliverable: (stanza, reason) => this.undeliverable(stanza, reason),
         relieved: ({ direction, home, partner }) => {
           if (direction === 'inbound') this.#relieveHome(partner);

@@ -102,7 +102,7 @@ export class OutboxJournal {
   touch(queue: OutboxQueue, change?: RowChange): void {
     this.#dirty.add(queue);
     if (change !== undefined) this.#changes.set(change.first, change);
-    if (this.#timer === undefined && !this.#closed) this.#open();
+    if ((this.#timer === undefined || queue.transactional) && !this.#closed) this.#open();
   }
 
   /** Whether something of the queue is still to be written. */
@@ -194,7 +194,8 @@ export class OutboxJournal {
         lots.push({ row, body: packLot(lot.map(({ bytes }) => bytes)) });
       }
       // They will be handed on as soon as they are kept, unless something comes between.
-      if (queue.state === 'open' && !queue.backlog) arrival.marked = queue.mark.raise(this.nextTicket - 1);
+      if (queue.state === 'open' && !queue.backlog && !queue.transactional)
+        arrival.marked = queue.mark.raise(this.nextTicket - 1);
     }
     return { lots, marks, changes, marked };
   }

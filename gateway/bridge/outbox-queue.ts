@@ -19,6 +19,8 @@ export class OutboxQueue {
   readonly id: number;
   readonly name: string;
   readonly route: Route;
+  /** Whether what is handed on is settled in the turn in which it is taken: then nothing that is not was sent. */
+  readonly transactional: boolean;
   /**
    * Whether what is at the other end takes stanzas now: `full` for the moment not, `down` while no stream stands,
    * `refused` while what waits comes back.
@@ -48,12 +50,19 @@ export class OutboxQueue {
   constructor(
     id: number,
     route: Route,
-    { holding, open, done, sent }: { holding: Holding; open: boolean; done: number; sent: number },
+    {
+      holding,
+      open,
+      transactional,
+      done,
+      sent,
+    }: { holding: Holding; open: boolean; transactional: boolean; done: number; sent: number },
   ) {
     this.id = id;
     this.name = routeName(route);
     this.route = route;
     this.state = open ? 'open' : 'down';
+    this.transactional = transactional;
     this.holding = holding;
     this.#holding = holding;
     this.mark = new SentMark(sent);

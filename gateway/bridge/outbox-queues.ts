@@ -2,17 +2,23 @@ import type { QueueRow } from '../store/outbox-table.ts';
 import { type Holding, OutboxQueue } from './outbox-queue.ts';
 import { type Route, readRoute, routeName } from './outbox-route.ts';
 
+export interface QueuesOwner {
+  /** The policy that speaks of a partner domain: what it may hold is counted by this name. */
+  partnerName(domain: string): string;
+  /** Whether the other end settles what it is handed in the turn in which it stores it. */
+  keeps(route: Route): boolean;
+}
+
 /** All queues of the outbox, and what each partner holds on its own. */
 export class OutboxQueues {
-  readonly #partnerName: (domain: string) => string;
+  readonly #owner: QueuesOwner;
   readonly #byId = new Map<number, OutboxQueue>();
   readonly #byName = new Map<string, OutboxQueue>();
   readonly #holdings = new Map<string, Holding>();
   #next = 1;
 
-  /** What a partner domain may hold is counted by its partner's name. */
-  constructor(partnerName: (domain: string) => string) {
-    this.#partnerName = partnerName;
+  constructor(owner: QueuesOwner) {
+    this.#owner = owner;
   }
 
   [Symbol.iterator](): IterableIterator<OutboxQueue> {
@@ -50,10 +56,10 @@ export class OutboxQueues {
   }
 
   #add(route: Route, open: boolean, { id, done, sent }: Omit<QueueRow, 'name'>): OutboxQueue {
-    const key = `${route.direction} ${this.#partnerName(route.partner)}`;
+    const key = `${route.direction} ${this.#owner.partnerName(route.partner)}`;
     const holding = this.#holdings.get(key) ?? { messages: 0, bytes: 0 };
     this.#holdings.set(key, holding);
-    const queue = new OutboxQueue(id, route, { holding, open, done, sent });
+    const queue = new OutboxQueue(id, route, { holding, open, transactional: this.#owner.keeps(route), done, sent });
     this.#byId.set(id, queue);
     this.#byName.set(queue.name, queue);
     this.#next = Math.max(this.#next, id + 1);

@@ -18,6 +18,9 @@ export const elsewhere: Route = { direction: 'outbound', home: 'h.example', part
 /** The way of the errors that come back. */
 export const homeward: Route = { direction: 'inbound', home: '', partner: 'p.example' };
 
+/** A way to what stores what it is handed in the same turn. */
+export const intoMailbox: Route = { direction: 'inbound', home: '', partner: 'mailbox.example' };
+
 export interface TestOutboxOptions {
   readonly limits?: Partial<OutboxLimits>;
   /** Bytes of the database. */
@@ -42,6 +45,8 @@ export class TestOutbox {
   readonly relief: string[] = [];
   /** What the other end answers to what it is handed. */
   takes: (stanza: Stanza) => Taken = () => 'more';
+  /** What a home does that stores what it is handed. */
+  stores: (stanza: Stanza) => Taken = () => 'none';
   /** Whether errors find their way to the senders of what was bounced. */
   answers = true;
   /** Stanzas read back from disk. */
@@ -70,6 +75,15 @@ export class TestOutbox {
 
   room(route = outward): void {
     this.outbox.room(route);
+  }
+
+  /** Writes something else in the next commit, unless the process is killed before. */
+  write(work: (store: Store) => void): void {
+    const [life, { store }] = [this.#life, this];
+    store.write(() => {
+      if (life !== this.#life) throw new Error('killed');
+      work(store);
+    });
   }
 
   /** Calls `then` once all that was put in so far is kept, as whoever acknowledges it would; never after a crash. */
@@ -206,6 +220,7 @@ export class TestOutbox {
       this.limits,
       {
         hand: (route, handed) => {
+          if (route.partner === intoMailbox.partner) return this.stores(handed);
           if (route.direction === 'inbound') {
             if (!this.answers) return 'none';
             this.answered.push(handed.id);
@@ -216,6 +231,7 @@ export class TestOutbox {
           if (taken !== 'none') this.handed.push(handed);
           return taken;
         },
+        keeps: ({ partner }) => partner === intoMailbox.partner,
         undeliverable: (lost: Stanza, reason: ReasonCode) => this.bounce(lost, reason),
         relieved: (route) => this.relief.push(routeName(route)),
         partnerName: (domain) => (domain === elsewhere.partner ? outward.partner : domain),

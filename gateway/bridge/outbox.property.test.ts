@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { elsewhere, homeward, outward, TestOutbox } from './outbox.fixture.ts';
+import { elsewhere, homeward, intoMailbox, outward, TestOutbox } from './outbox.fixture.ts';
 import type { Route } from './outbox-route.ts';
 import { mayRepeat, type Stanza } from './stanza.ts';
 
@@ -56,6 +56,72 @@ describe('The outbox, whatever happens to it', () => {
     );
   });
 });
+
+/** What the world does to a home that stores what it is handed. */
+const homeStep = fc.oneof(
+  { weight: 4, arbitrary: fc.constant('put' as const) },
+  { weight: 4, arbitrary: fc.constant('turn' as const) },
+  { weight: 2, arbitrary: fc.constant('sync' as const) },
+  { weight: 2, arbitrary: fc.constant('crash' as const) },
+  { weight: 1, arbitrary: fc.constant('stop' as const) },
+  { weight: 1, arbitrary: fc.constant('close the home' as const) },
+  { weight: 1, arbitrary: fc.constant('open the home' as const) },
+);
+
+describe('The outbox, before a home that stores what it is handed', () => {
+  const boxes = { checkpoint: new TestOutbox(), commit: new TestOutbox({ holdSyncs: true }) };
+  afterAll(() => {
+    for (const box of Object.values(boxes)) box.close();
+  });
+
+  it('loses nothing, stores nothing twice, and never has a doubt', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom('checkpoint', 'commit'),
+        fc.array(homeStep, { maxLength: 60, size: 'max' }),
+        async (fsync, steps) => {
+          const box = boxes[fsync as keyof typeof boxes];
+          box.clear();
+          box.store.prepare('CREATE TABLE IF NOT EXISTS test_mail (id TEXT)').run();
+          box.store.prepare('DELETE FROM test_mail').run();
+          await storeAll(box, steps);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});
+
+async function storeAll(box: TestOutbox, steps: readonly string[]): Promise<void> {
+  const accepted: string[] = [];
+  let open = true;
+  box.stores = (stanza) => {
+    if (!open) return 'none';
+    box.write((store) => store.prepare('INSERT INTO test_mail VALUES (?)').run(stanza.id));
+    box.outbox.settle(stanza);
+    return 'more';
+  };
+  for (const [index, one] of steps.entries()) {
+    if (one === 'put') {
+      box.put(String(index), '', intoMailbox);
+      box.whenKept(() => accepted.push(String(index)));
+    } else if (one === 'turn') await box.turn();
+    else if (one === 'sync') box.sync();
+    else if (one === 'crash') box.restart();
+    else if (one === 'stop') box.stopAndStart();
+    else open = one === 'open the home';
+  }
+  open = true;
+  box.room(intoMailbox);
+  for (let round = 0; round < 3; round++) await box.kept();
+  const stored = box.store.prepare('SELECT id FROM test_mail ORDER BY rowid').all();
+  const ids = stored.map(({ id }) => String(id));
+  expect(ids, 'in order, each once').toEqual(
+    [...new Set(ids)].sort((former, latter) => Number(former) - Number(latter)),
+  );
+  expect(new Set(ids)).toEqual(new Set([...ids, ...accepted]));
+  expect([box.bounced, box.outbox.load.kept, box.rows]).toEqual([[], 0, 0]);
+}
 
 /** One way out: a stream that takes stanzas, writes them, and learns what the peer has taken. */
 class Way {

@@ -22,6 +22,8 @@ export interface OutboxLimits {
 export interface OutboxOwner {
   /** Hands a stanza to the edge or home that the route leads to. */
   hand(route: Route, stanza: Stanza): Taken;
+  /** Whether it settles what it is handed in the turn in which it stores it: see `Home.keeps`. */
+  keeps(route: Route): boolean;
   undeliverable(stanza: Stanza, reason: ReasonCode): void;
   /** Whoever fills this route may go on. */
   relieved(route: Route): void;
@@ -61,7 +63,7 @@ export class Outbox {
     this.#store = store;
     this.#limits = limits;
     this.#owner = owner;
-    this.#queues = new OutboxQueues((domain) => owner.partnerName(domain));
+    this.#queues = new OutboxQueues(owner);
     this.#journal = new OutboxJournal(store, {
       lasts,
       kept: (queue, stanzas, rows) => this.#kept(queue, stanzas, rows),
@@ -259,7 +261,7 @@ export class Outbox {
   #step(queue: OutboxQueue): boolean {
     if (queue.waiting.length === 0 && !this.#load(queue)) return false;
     const { kept } = queue.waiting.first as Stanza;
-    if (kept !== undefined && kept.ticket > queue.mark.kept) {
+    if (kept !== undefined && !queue.transactional && kept.ticket > queue.mark.kept) {
       this.#markAhead(queue);
       return false;
     }

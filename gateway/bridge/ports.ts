@@ -84,6 +84,11 @@ export interface HomeHost extends Keeper {
 
 /** What the middle asks of a home. */
 export interface Home {
+  /**
+   * Whether it stores what it is handed, or what becomes of it, in the very turn in which it says so: then the outbox
+   * lets go of it in the same commit, and no crash leaves it in doubt.
+   */
+  readonly keeps?: boolean;
   /** Queues a stanza for the home server, in order per partner domain. */
   deliver(partnerDomain: string, stanza: Stanza): Taken;
   /** The home's traffic for this partner may be read again. */

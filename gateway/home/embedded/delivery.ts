@@ -72,8 +72,9 @@ export class Delivery {
     // An error for a resource that is away waits for it to come back: it is the last word on what that one sent.
     const moot = route === 'ignore' && (type !== 'error' || !named);
     if (moot || !lasting) {
-      if (!moot && route !== 'wait') this.#context.whenKept(() => this.#pass(stanza, to, traits, sender));
       settlement.taken();
+      // Behind that, lest a crash in between has it handed over, and sent, once more.
+      if (!moot && route !== 'wait') this.#context.whenKept(() => this.#pass(stanza, to, traits, sender));
       return;
     }
     const put = this.#mailbox.put(

@@ -37,6 +37,7 @@ const features = [`<ver xmlns="${im.rosterVersion}"/>`, `<sub xmlns="${im.preApp
 
 /** The home side where no other server stands: the gateway's own clients and users. */
 export class EmbeddedHome implements Home {
+  readonly keeps = true;
   readonly #parts: EmbeddedHomeParts;
   readonly #users: LocalUsers;
   readonly #clients: ClientEdge;
