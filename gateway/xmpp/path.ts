@@ -1,8 +1,9 @@
-import { Fault } from '../../policies/fault.ts';
+import { codeOf, Fault } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { Taken } from '../bridge/ports.ts';
 import { mayRepeat, type Stanza } from '../bridge/stanza.ts';
-import { CarrierSearch } from './carrier-search.ts';
+import { backoffMs } from './backoff.ts';
+import { PERMANENT } from './permanent.ts';
 import type { Left } from './receipts.ts';
 import { StanzaQueue } from './stanza-queue.ts';
 
@@ -64,16 +65,20 @@ export class OutboundPath {
   readonly #owner: PathOwner;
   readonly #limits: PathLimits;
   readonly #queue = new StanzaQueue();
-  readonly #search: CarrierSearch<Carrier>;
   #carrier: Carrier | undefined;
+  #seeking = false;
+  #failures = 0;
   /** Stanzas still to be sent one by one, to find the one over which carriers break. */
   #cautious = 0;
   #attachedAt = 0;
+  #retry: NodeJS.Timeout | undefined;
   #expiry: NodeJS.Timeout | undefined;
   #starved = false;
   /** Whether kept stanzas wait elsewhere for a stream. */
   #awaited = false;
   #waning = false;
+  /** Why nothing is sent for a while: a failure that another try at once would only repeat. */
+  #refusal: { readonly code: ReasonCode; readonly until: number } | undefined;
   #persistent: boolean;
   #closed = false;
   #closedFor: ReasonCode = 'shutting-down';
@@ -84,23 +89,12 @@ export class OutboundPath {
     this.#owner = owner;
     this.#limits = limits;
     this.#persistent = limits.persistent === true;
-    this.#search = new CarrierSearch({
-      carrier: () => owner.carrier(),
-      wanted: () => this.#carrier === undefined && this.#wanted,
-      found: (carrier) => this.#settle(carrier),
-      failed: (fault) => this.#failed(fault),
-      random: () => owner.random(),
-    });
   }
 
-  /** Whether it may be forgotten. */
+  /** Whether it may be forgotten. While it refuses it may not: what it learnt would be learnt again at once. */
   get idle(): boolean {
-    return this.quiet && this.#carrier === undefined && this.#search.idle;
-  }
-
-  /** Whether nothing waits for its stream, be it here or elsewhere. */
-  get quiet(): boolean {
-    return this.#queue.length === 0 && !this.#awaited;
+    const waits = this.#awaited || this.#seeking || this.#retry !== undefined || this.#refuses !== undefined;
+    return this.#queue.length === 0 && !waits && this.#carrier === undefined;
   }
 
   get queued(): number {
@@ -115,12 +109,13 @@ export class OutboundPath {
   /** Keeps a stream from now on, also while there is nothing to send; or does so no longer. */
   persist(persistent: boolean): void {
     this.#persistent = persistent;
-    this.#search.seek();
+    this.#seek();
   }
 
   /** Tries again without waiting: what stood in the way may have been mended. */
   forgive(): void {
-    this.#search.forgive();
+    this.#refusal = undefined;
+    this.#failures = 0;
   }
 
   /** Past the bounds of the queue a stanza comes back; one that is kept elsewhere is not queued without a stream. */
@@ -132,11 +127,11 @@ export class OutboundPath {
       this.#starved = true;
       return 'enough';
     }
-    const refusal = this.#closed ? this.#closedFor : carrier === undefined ? this.#search.refusal : undefined;
+    const refusal = this.#closed ? this.#closedFor : carrier === undefined ? this.#refuses : undefined;
     if (refusal !== undefined) return this.#turnAway(stanza, refusal);
     if (stanza.kept !== undefined && !carrier?.open) {
       this.#awaited = true;
-      this.#search.seek();
+      this.#seek();
       return 'none';
     }
     const full =
@@ -145,9 +140,10 @@ export class OutboundPath {
     else {
       const deadline = stanza.kept === undefined ? Date.now() + this.#limits.waitMs : Number.POSITIVE_INFINITY;
       this.#queue.push(stanza, deadline);
+      this.#watchExpiry();
       this.pump();
     }
-    if (stanza.kept === undefined ? this.#below(HIGH_MARK) : this.#clear) return 'more';
+    if (stanza.kept === undefined && this.#below(HIGH_MARK)) return 'more';
     this.#starved = true;
     return 'enough';
   }
@@ -155,7 +151,7 @@ export class OutboundPath {
   /** Moves what waits onto the stream, as far as it takes it. */
   pump(): void {
     const carrier = this.#carrier;
-    if (carrier === undefined) this.#search.seek();
+    if (carrier === undefined) this.#seek();
     // What a closing stream leaves unconfirmed goes before all that waits: nothing moves until `lost` brings it.
     else if (carrier.open) {
       while (this.#queue.length > 0 && this.#takes(carrier)) {
@@ -164,7 +160,6 @@ export class OutboundPath {
       }
       this.#relieve();
     }
-    this.#watchExpiry();
   }
 
   /** Takes a stream that came up by itself: the peer's bidirectional one. */
@@ -179,9 +174,8 @@ export class OutboundPath {
    */
   lost(carrier: Carrier, { doubtful, unsent }: Left): void {
     const inUse = this.#carrier === carrier;
-    const steady = Date.now() - this.#attachedAt > STEADY_MS;
     if (inUse) this.#carrier = undefined;
-    if (inUse && steady) this.#search.forgive();
+    if (inUse && Date.now() - this.#attachedAt > STEADY_MS) this.#failures = 0;
     const alone = this.#cautious > 0 && doubtful.length === 1;
     const [again, back] = partition(doubtful, mayRepeat);
     const deadline = Date.now() + this.#limits.waitMs;
@@ -190,9 +184,17 @@ export class OutboundPath {
     if (this.#queue.suspicious && carrier.unconfirmed !== undefined) this.#cautious = again.length + 1;
     for (const stanza of back) this.#owner.undeliverable(stanza, 'delivery-doubtful');
     if (poison) this.#owner.undeliverable(poison, 'stream-error');
+    this.#giveBack();
     if (this.#closed) this.#bounce(this.#closedFor);
-    else if (this.#carrier !== undefined) this.pump();
-    else this.#seekAgain(inUse, steady);
+    else if (this.#wanted) {
+      this.#watchExpiry();
+      if (inUse) this.#seekLater(this.#waning ? 0 : backoffMs(this.#failures++, this.#owner.random()));
+      else this.pump();
+    }
+    if (this.#starved && this.#carrier === undefined) {
+      this.#starved = !this.#below(HIGH_MARK);
+      this.#owner.room();
+    }
   }
 
   /** Whether this stream carries the path now. */
@@ -210,7 +212,8 @@ export class OutboundPath {
   close(reason: ReasonCode = 'shutting-down'): void {
     this.#closed = true;
     this.#closedFor = reason;
-    this.#search.stop();
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
     if (this.#carrier?.open) this.pump();
     this.#bounce(reason);
     if (reason !== 'shutting-down') this.#owner.refused(reason);
@@ -221,6 +224,11 @@ export class OutboundPath {
     return this.#queue.length * part < this.#limits.stanzas && this.#queue.bytes * part < this.#limits.bytes;
   }
 
+  get #refuses(): ReasonCode | undefined {
+    if (this.#refusal !== undefined && this.#refusal.until <= Date.now()) this.#refusal = undefined;
+    return this.#refusal?.code;
+  }
+
   #takes(carrier: Carrier): boolean {
     return carrier.open && !carrier.full && !(this.#cautious > 0 && (carrier.unconfirmed ?? 0) > 0);
   }
@@ -229,21 +237,19 @@ export class OutboundPath {
     return (this.#queue.length > 0 || this.#awaited || this.#persistent || this.#waning) && !this.#closed;
   }
 
-  /** Whether nothing waits, and the stream takes more. */
-  get #clear(): boolean {
-    return this.#queue.length === 0 && this.#carrier !== undefined && this.#takes(this.#carrier);
-  }
-
-  /** No stream stands any more: kept stanzas wait where they are kept, and whoever waits for this one need not. */
-  #seekAgain(inUse: boolean, steady: boolean): void {
-    this.#giveBack();
-    this.#watchExpiry();
-    // A stream that ends as it begins is not sought at once either by what comes next.
-    if (inUse && (this.#wanted || !steady)) this.#search.later(this.#waning ? 0 : undefined);
-    else this.#search.seek();
-    if (!this.#starved) return;
-    this.#starved = !this.#below(HIGH_MARK);
-    this.#owner.room();
+  #seek(): void {
+    if (this.#carrier !== undefined || this.#seeking || this.#retry !== undefined || !this.#wanted) return;
+    this.#seeking = true;
+    this.#owner.carrier().then(
+      (carrier) => {
+        this.#seeking = false;
+        this.#settle(carrier);
+      },
+      (fault: Fault) => {
+        this.#seeking = false;
+        this.#failed(fault);
+      },
+    );
   }
 
   #settle(carrier: Carrier): void {
@@ -252,8 +258,10 @@ export class OutboundPath {
       this.#failed(new Fault('stream-error', 'The stream ended as soon as it stood.'));
       return;
     }
-    this.#search.over();
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
     this.#carrier = carrier;
+    this.#refusal = undefined;
     this.#attachedAt = Date.now();
     this.#owner.attached(this, carrier);
     this.pump();
@@ -264,10 +272,16 @@ export class OutboundPath {
 
   #failed(fault: Fault): void {
     if (this.#closed || this.#carrier !== undefined) return;
-    const { permanent, waitMs } = this.#search.inVain(fault, this.#persistent);
-    this.#owner.unreachable(fault, permanent ? undefined : waitMs);
-    if (this.#waning) this.close();
-    else if (permanent) this.#refuse(fault.code);
+    const permanent = PERMANENT.has(codeOf(fault));
+    const wait = backoffMs(this.#failures++, this.#owner.random());
+    this.#owner.unreachable(fault, permanent ? undefined : wait);
+    if (this.#waning) {
+      this.close();
+      return;
+    }
+    if (permanent) this.#refuse(codeOf(fault));
+    if (!permanent || this.#persistent) this.#seekLater(wait);
+    else this.#refusal = { code: codeOf(fault), until: Date.now() + wait };
   }
 
   #refuse(reason: ReasonCode): void {
@@ -290,18 +304,25 @@ export class OutboundPath {
     this.#owner.returned(kept);
   }
 
+  #seekLater(ms: number): void {
+    if (this.#retry !== undefined) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.#seek();
+    }, ms);
+  }
+
   #watchExpiry(): void {
-    const { nextDeadline } = this.#queue;
-    // What is kept elsewhere grows old there.
-    if (this.#expiry !== undefined || nextDeadline === Number.POSITIVE_INFINITY) return;
+    if (this.#expiry !== undefined || this.#queue.length === 0) return;
     this.#expiry = setTimeout(
       () => {
         this.#expiry = undefined;
         for (const stanza of this.#queue.expire(Date.now())) this.#expire(stanza);
+        this.#watchExpiry();
         this.pump();
         this.#relieve();
       },
-      Math.max(EXPIRY_STEP_MS, nextDeadline - Date.now()),
+      Math.max(EXPIRY_STEP_MS, this.#queue.nextDeadline - Date.now()),
     );
   }
 

@@ -2,7 +2,7 @@ import { Fault } from '../../policies/fault.ts';
 import type { Carrier } from './path.ts';
 import type { Left } from './receipts.ts';
 import type { Pair } from './stream-management-receiver.ts';
-import type { Suspension } from './suspension.ts';
+import { RESUMPTION_MS, type Suspension } from './suspension.ts';
 import type { XmlStream } from './xml-stream.ts';
 
 /** A stream that a partner opened and may take up again. */
@@ -17,12 +17,6 @@ interface Broken {
   readonly timer: NodeJS.Timeout;
 }
 
-/**
- * How long what is in doubt on a broken stream waits for the partner that opened it, and all that follows with it, ms. One
- * that is there comes back within a second or two. One that was killed has forgotten the stream, and may have no reason to
- * open another: it is for us to do that. It can resume later all the same, without our stanzas.
- */
-const HOLD_MS = 10_000;
 /** Broken streams that hold stanzas of ours at once, each up to a full window of them. */
 const BROKEN = 500;
 
@@ -51,7 +45,7 @@ export class ResumableStreams {
       this.#settled(stream, suspension.failed());
       return;
     }
-    const timer = setTimeout(() => this.#settle(id, suspension.failed()), HOLD_MS);
+    const timer = setTimeout(() => this.#settle(id, suspension.failed()), RESUMPTION_MS);
     this.#broken.set(id, { stream, pair, suspension, timer });
   }
 
