@@ -331,6 +331,25 @@ describe('Stream management on a stream that a partner opened', () => {
       }
     });
 
+    it('is told the last count only when what it counts is kept', async () => {
+      const { peer, id } = await enabled();
+      await said(peer, stanza('1') + r, /<a [^>]*\/>/);
+      await broken(peer);
+      const next = await proven();
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + RESUMPTION_MS });
+      const kept: (() => void)[] = [];
+      side.host.keeping = (then) => {
+        kept.push(then);
+        side.host.watch.changed();
+      };
+      await next.stream.write(resume(id, 0));
+      await side.host.watch.until(() => kept.length > 0);
+      expect(next.stream.unread).toBe('');
+      for (const then of kept) then();
+      expect(await next.stream.read(/<failed .*<\/failed>/)).toBe(failed('item-not-found', " h='1'"));
+      side.host.keeping = undefined;
+    });
+
     it('is too late when the time is over: the last count is told', async () => {
       const { peer, id } = await enabled();
       await said(peer, stanza('1') + r, /<a [^>]*\/>/);

@@ -165,8 +165,12 @@ export class ManagementReceiver {
     this.#context.streamSessions.keep({ id: this.#id, ...this.#pair, expires: until }, count);
   }
 
+  /** A count acknowledges, also in a refusal: what it counts is kept first. */
   #refuse(condition: string, h?: number): void {
     const count = h === undefined ? '' : ` h='${h}'`;
-    this.#stream.xml.answer(`<failed xmlns='${ns.sm}'${count}><${condition} xmlns='${ns.stanzaErrors}'/></failed>`);
+    const failed = `<failed xmlns='${ns.sm}'${count}><${condition} xmlns='${ns.stanzaErrors}'/></failed>`;
+    const say = (): void => this.#stream.xml.answer(failed);
+    if (h === undefined) say();
+    else this.#context.host.whenKept(say);
   }
 }

@@ -91,9 +91,13 @@ export class ClientManagement {
     if (!session.confirm(h)) throw tooHigh(h, session.queue.sent);
   }
 
+  /** A count acknowledges, also in a refusal: what it counts is kept first. */
   #failed(condition: string, handled?: number): void {
     const h = handled === undefined ? '' : ` h='${handled % LAPS}'`;
-    this.#stream.reply(`<failed xmlns='${ns.sm}'${h}><${condition} xmlns='${ns.stanzaErrors}'/></failed>`);
+    const failed = `<failed xmlns='${ns.sm}'${h}><${condition} xmlns='${ns.stanzaErrors}'/></failed>`;
+    const say = (): void => this.#stream.reply(failed);
+    if (handled === undefined) say();
+    else this.#options.whenKept(say);
   }
 }
 
