@@ -182,8 +182,11 @@ export class Bridge implements EdgeHost, HomeHost {
     else this.#store.whenKept(then);
   }
 
-  /** Something accepted cannot be delivered: its sender is told, once (RFC 6120 §10.4.3). */
-  undeliverable(stanza: Stanza, reason: ReasonCode): void {
+  /**
+   * Something accepted cannot be delivered: its sender is told, once (RFC 6120 §10.4.3). False where the way to the
+   * sender is to be spared.
+   */
+  undeliverable(stanza: Stanza, reason: ReasonCode): boolean {
     this.#outbox?.settle(stanza);
     const from = this.#addresses.read(stanza.from);
     const to = this.#addresses.read(stanza.to);
@@ -195,7 +198,7 @@ export class Bridge implements EdgeHost, HomeHost {
     if (stanza.name === 'iq' && from && to) this.#iqs.answered(name, to, from, stanza.id, this.#now());
     this.tally.count(name, direction, 'lost');
     this.#journal.refuse('stanza-undeliverable', reason, { direction, partner, home, ...facts(stanza) });
-    this.#answer(direction, partner, home, errorReply(stanza, reason));
+    return this.#answer(direction, partner, home, errorReply(stanza, reason));
   }
 
   roomForPartner(home: string, partner: string): void {

@@ -242,11 +242,11 @@ export class TestOutbox {
   }
 
   /** As the bridge does it. */
-  bounce(lost: Stanza, reason: ReasonCode): void {
+  bounce(lost: Stanza, reason: ReasonCode): boolean {
     this.outbox.settle(lost);
     this.bounced.push(`${lost.id}: ${reason}`);
     const reply = errorReply(lost, reason);
-    if (reply !== undefined) this.outbox.put(homeward, reply);
+    return reply === undefined || this.outbox.put(homeward, reply);
   }
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { elsewhere, messageOf, outward, TestOutbox } from './outbox.fixture.ts';
+import { elsewhere, homeward, messageOf, outward, TestOutbox } from './outbox.fixture.ts';
+import { routeName } from './outbox-route.ts';
 import type { Stanza } from './stanza.ts';
 
 const presence = (id: string): string => `<presence from="u@h.example" to="v@p.example" id="${id}"/>`;
@@ -366,8 +367,18 @@ describe('The outbox', () => {
     const error = (id: string): string =>
       `<message from="u@h.example" to="v@p.example" type="error" id="${id}"><error type="wait"/></message>`;
     for (const id of numbers(4)) small.put(id);
-    for (const id of numbers(4, 5)) small.put(id, error(id));
-    expect(small.bounced).toEqual(['4: queue-full', '8: queue-full']);
+    for (const id of numbers(10, 5)) small.put(id, error(id));
+    expect(small.bounced).toEqual(['4: queue-full', '14: queue-full']);
+    small.close();
+  });
+
+  it('asks for a pause while errors wait in great number, and says when to go on', async () => {
+    const small = new TestOutbox({ limits: { messages: 3 } });
+    expect(numbers(7).map((id) => small.put(id))).toEqual([true, true, true, true, true, false, false]);
+    expect(small.bounced).toEqual(numbers(4, 4).map((id) => `${id}: queue-full`));
+    expect(small.relief).toEqual([]);
+    await small.kept();
+    expect(small.relief).toEqual([routeName(homeward)]);
     small.close();
   });
 

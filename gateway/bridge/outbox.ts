@@ -24,7 +24,8 @@ export interface OutboxOwner {
   hand(route: Route, stanza: Stanza): Taken;
   /** Whether it settles what it is handed in the turn in which it stores it: see `Home.keeps`. */
   keeps(route: Route): boolean;
-  undeliverable(stanza: Stanza, reason: ReasonCode): void;
+  /** Tells its sender; false where the way back to the sender is to be spared. */
+  undeliverable(stanza: Stanza, reason: ReasonCode): boolean;
   /** Whoever fills this route may go on. */
   relieved(route: Route): void;
   /** The policy that speaks of a partner domain: what it may hold is counted by this name. */
@@ -34,7 +35,7 @@ export interface OutboxOwner {
 }
 
 /** Errors may take the bounds this many times: where one is lost, so is what it answers, and nobody is told. */
-const ERRORS = 2;
+const ERRORS = 4;
 /** Stanzas of one queue on their way to the disk, after which whoever brings them should pause. */
 const UNKEPT = 2_000;
 /** Stanzas marked ahead as perhaps sent: what a crash may leave in doubt though it was not sent. */
@@ -103,13 +104,14 @@ export class Outbox {
   /** Takes a stanza on its way. False where it is taken, but no more should come until the owner is told. */
   put(route: Route, stanza: Stanza): boolean {
     const queue = this.#queues.of(route, this.#state === 'running');
+    let more = true;
     if (!lasts(stanza)) this.#pass(queue, stanza);
-    else if (this.#isFull(queue, stanza)) this.#owner.undeliverable(stanza, 'queue-full');
+    else if (this.#isFull(queue, stanza)) more = this.#owner.undeliverable(stanza, 'queue-full');
     else {
       queue.count(1, stanza.bytes.length);
       this.#journal.add(queue, stanza);
     }
-    if (queue.state !== 'full' && queue.unkept < UNKEPT) return true;
+    if (queue.state !== 'full' && queue.unkept < UNKEPT && !this.#isCrowded(queue, stanza)) return more;
     queue.pressed = true;
     return false;
   }
@@ -186,11 +188,18 @@ export class Outbox {
     this.#journal.close();
   }
 
-  #isFull({ holding }: OutboxQueue, { type, bytes }: Stanza): boolean {
-    const times = type === 'error' ? ERRORS : 1;
-    return (
-      holding.messages >= this.#limits.messages * times || holding.bytes + bytes.length > this.#limits.bytes * times
-    );
+  #isFull(queue: OutboxQueue, { type, bytes }: Stanza): boolean {
+    return this.#exceeds(queue, bytes.length, type === 'error' ? ERRORS : 1);
+  }
+
+  /** Whether errors wait in such numbers that what brings them about should come more slowly. */
+  #isCrowded(queue: OutboxQueue, { type }: Stanza): boolean {
+    const flows = queue.state === 'open' && (queue.backlog || queue.unkept > 0);
+    return type === 'error' && flows && this.#exceeds(queue, 0, 1);
+  }
+
+  #exceeds({ holding }: OutboxQueue, more: number, times: number): boolean {
+    return holding.messages >= this.#limits.messages * times || holding.bytes + more > this.#limits.bytes * times;
   }
 
   /** A stanza that nothing keeps goes at once where none of its route is before it, and else behind them. */

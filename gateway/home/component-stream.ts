@@ -48,6 +48,8 @@ const FENCE_MS = 60_000;
 const OVERTAKE_BYTES = 1024 * 1024;
 /** How long a partner that takes no more holds back what local users send it, ms. */
 const PATIENCE_MS = 1_000;
+/** The pause after each read from then on, ms: what comes back must not come faster than the home server takes it. */
+const BREATH_MS = 50;
 const FENCE = 'drawbridge-fence-';
 
 /**
@@ -183,19 +185,18 @@ export class ComponentStream implements Carrier {
 
   /**
    * A partner takes no more. Holding for a while evens out bursts; but what is not read piles up in the home server
-   * without a bound, and the answers to our fences with it. So towards a partner that is stuck it comes back.
+   * without a bound, and the answers to our fences with it. So towards a partner that is stuck it comes back, slowly.
    */
   #congest(): void {
-    if (this.#congested) return;
+    this.#hold(this.#congested ? BREATH_MS : PATIENCE_MS);
     this.#congested = true;
-    this.#hold();
   }
 
   /** Reads no further, for a while: until there is room, or the home server has read what it was answered. */
-  #hold(): void {
+  #hold(ms = PATIENCE_MS): void {
     if (this.#xml.wire.paused) return;
     this.#xml.wire.pause();
-    this.#patience = setTimeout(() => this.#xml.wire.resume(), PATIENCE_MS);
+    this.#patience = setTimeout(() => this.#xml.wire.resume(), ms);
   }
 
   #drained(): void {
