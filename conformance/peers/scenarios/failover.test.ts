@@ -5,6 +5,8 @@ import { publishXmpp } from '../dns.ts';
 import { Federation, partnerDomain } from '../federation.ts';
 import { Relay } from '../relay.ts';
 
+const underWay = 40;
+
 describe.runIf(requirePeers('prosody', 'ejabberd'))('DNS names several servers of the partner', () => {
   describe.each(['prosody', 'ejabberd'] as const)('with %s as the partner', (partner) => {
     let federation: Federation;
@@ -23,11 +25,11 @@ describe.runIf(requirePeers('prosody', 'ejabberd'))('DNS names several servers o
         { host: front, port, priority: 10 },
         { host: address, port: ports.s2s, priority: 20 },
       ]);
-      traffic = await BothWays.start(federation, { underWay: 40 });
+      traffic = await BothWays.start(federation, { underWay });
     });
     afterAll(() => federation?.close());
 
-    it('passes over a dead one, and leaves for the next when one dies under traffic: nothing is lost or doubled', async () => {
+    it('passes over a dead one, and leaves for the next when one dies under traffic: nothing is lost or doubled, what is in doubt comes back', async () => {
       expect(relay.accepted).toBe(1);
       expect(relay.connections).toBe(1);
       const after = federation.gateway.log.mark();
@@ -36,7 +38,13 @@ describe.runIf(requirePeers('prosody', 'ejabberd'))('DNS names several servers o
       await traffic.arrive();
       const proven = federation.gateway.lines({ event: 'stream-proven', direction: 'outbound' });
       expect(proven.map(({ address }) => address)).toEqual([relay.address, federation.partner.address]);
-      expect(await traffic.finish()).toMatchObject({ outbound: everything, inbound: everything });
+      const { outbound, inbound } = await traffic.finish();
+      expect(outbound).toMatchObject({ lost: [], duplicated: [], overtaken: [] });
+      expect(outbound.refused).toBeLessThanOrEqual(underWay);
+      expect(
+        [...traffic.outbound.refused.values()].filter((condition) => condition !== 'remote-server-timeout'),
+      ).toEqual([]);
+      expect(inbound).toMatchObject(everything);
     });
   });
 });
