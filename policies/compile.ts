@@ -1,24 +1,16 @@
+import { callsOf } from './compile-calls.ts';
 import type { Reading } from './document.ts';
 import type { Place } from './fault.ts';
 import { type Finding, keyPathText } from './finding.ts';
 import { nearest } from './nearest.ts';
-import type {
-  Flow,
-  Group,
-  IqRule,
-  LimitName,
-  Limits,
-  MessagesRule,
-  PartnerPolicy,
-  PresenceRule,
-  Written,
-} from './partner.ts';
+import type { Flow, Group, IqRule, LimitName, Limits, MessagesRule, PartnerPolicy, PresenceRule } from './partner.ts';
 import { CONNECTIONS, LEAST_BURST } from './schema/limits.ts';
 import { iqAliases, iqDefault, type Show } from './schema/traffic.ts';
 import type { DefaultsDraft, PartnerDraft } from './schema.ts';
 import { Matcher, type Selector } from './selector.ts';
 import { NO_TRUST, type TrustDemand } from './trust.ts';
 import { allow, refuse, reshape, type Verdict } from './verdict.ts';
+import { written } from './written.ts';
 
 /** A section and the file it came from. */
 type Section<K extends keyof DefaultsDraft> =
@@ -77,7 +69,7 @@ export function compilePartner(
     messages: messagesOf(section('messages')),
     iq: iqOf(section('iq')),
     limits: limitsOf(own, defaults),
-    calls: calls && { ...written(calls.from, ['calls']), section: calls.value },
+    calls: calls && callsOf(calls.value, calls.from),
     numbers: draft.numbers ?? [],
   };
   return { partner: Object.freeze(partner) };
@@ -212,10 +204,4 @@ function flowOf(flow: NonNullable<PartnerDraft['limits']>['messages']): Flow | u
   if (flow === undefined) return undefined;
   const burst = flow.burst ?? Math.max(Math.ceil(flow.rate.perSecond), LEAST_BURST);
   return Object.freeze({ ...flow.rate, burst });
-}
-
-function written({ source }: Reading<unknown>, path: readonly PropertyKey[]): Written {
-  const key = path.at(-1);
-  const text = typeof key === 'string' ? `${key}: ${source.written(path)}` : source.written(path);
-  return { place: source.keyPlace(path), text };
 }

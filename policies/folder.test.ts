@@ -54,10 +54,9 @@ describe('the example policies', () => {
         contacts: 1_000,
       },
       calls: {
-        section: {
-          transfers: 'deny',
-          limits: { longest: 14_400_000, perUser: { spendPerDay: { amount: 20, currency: 'EUR' } } },
-        },
+        transfer: { reason: 'transfer-denied' },
+        redirect: { reason: 'redirect-denied' },
+        limits: { concurrent: 30, userConcurrent: 2, userPerMinute: 10, longest: 14_400_000 },
       },
       numbers: [{ e164: '+49301234*', address: { kind: 'users', domain: 'contoso.example' } }],
     });

@@ -224,23 +224,50 @@ describe('IQs', () => {
   );
 });
 
-describe('what no edge carries', () => {
-  it.each(['call', 'transfer'] as const)('a %s is refused, even where the policy would allow it', (kind) => {
-    const policy = policyOf('partner: fabrikam.example\ncalls: { allow: both, transfers: allow }');
-    const considered: Consideration[] = [];
-    expect(judge(policy, ask(kind, 'inbound'), considered)).toMatchObject({
-      verdict: 'refuse',
-      reason: 'calls-unavailable',
+describe('calls', () => {
+  const callers = policyOf(`partner: fabrikam.example
+calls:
+  allow: inbound
+  destinations:
+    - { deny: [premium] }
+    - { allow: [mobile, fixed], countries: [US, DE] }
+  transfers: allow
+numbers:
+  - { e164: "+1202555*", address: "*@contoso.example" }
+`);
+
+  it.each([
+    ['call', 'inbound', 'alice@contoso.example', 'allowed', 3],
+    ['call', 'inbound', '200@contoso.example', 'allowed', 3],
+    ['call', 'outbound', 'alice@contoso.example', 'direction-denied', 3],
+    ['transfer', 'inbound', 'alice@contoso.example', 'allowed', 3],
+    // A local user's number, by `numbers`.
+    ['call', 'inbound', '+12025550123@contoso.example', 'allowed', 3],
+    ['call', 'inbound', '+493012345678@contoso.example', 'allowed', 6],
+    ['call', 'inbound', '+4915123456789@contoso.example', 'allowed', 6],
+    ['call', 'inbound', '+33123456789@contoso.example', 'destination-denied', 4],
+    ['call', 'inbound', '+499001234567@contoso.example', 'destination-denied', 5],
+    ['call', 'inbound', '+881612345678@contoso.example', 'destination-denied', 4],
+    ['call', 'inbound', '+4912@contoso.example', 'destination-denied', 4],
+    ['transfer', 'inbound', '+33123456789@contoso.example', 'destination-denied', 4],
+  ] as const)('%s %s %s: %s', (kind, direction, who, reason, line) => {
+    const { reason: said, rule } = judge(callers, ask(kind, direction, { who, via: 'sip' }));
+    expect([said, rule?.line]).toEqual([reason, line]);
+  });
+
+  it('may not be transferred unless a line says so', () => {
+    const silent = policyOf('partner: fabrikam.example\ncalls: { allow: both }');
+    expect(judge(silent, ask('transfer', 'inbound', { via: 'sip' })).reason).toBe('transfer-denied');
+    expect(judge(silent, ask('call', 'inbound', { who: '+493012345678@contoso.example', via: 'sip' }))).toMatchObject({
+      reason: 'destination-denied',
+      rule: undefined,
     });
-    expect(considered).toEqual([
-      {
-        file: 'partner.yaml',
-        line: 2,
-        rule: 'calls: { allow: both, transfers: allow }',
-        matched: false,
-        why: 'checked and kept, but this build carries no calls',
-      },
-    ]);
+  });
+
+  it('says what a number is', () => {
+    const considered: Consideration[] = [];
+    judge(callers, ask('call', 'inbound', { who: '+499001234567@contoso.example', via: 'sip' }), considered);
+    expect(considered.at(-1)).toMatchObject({ line: 5, matched: true, why: '+499001234567 is premium, DE' });
   });
 });
 

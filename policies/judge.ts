@@ -1,7 +1,8 @@
 import type { Address } from './address.ts';
 import type { Place } from './fault.ts';
-import type { PartnerPolicy, PresenceRule, Written } from './partner.ts';
+import type { CallsRule, PartnerPolicy, PresenceRule, Written } from './partner.ts';
 import type { Show } from './schema/traffic.ts';
+import { classify, isTelephoneNumber, userOfNumber } from './telephone-number.ts';
 import { type Consideration, type Direction, type Kind, type Question, refuse, type Verdict } from './verdict.ts';
 
 export type { Show } from './schema/traffic.ts';
@@ -17,7 +18,6 @@ export interface Visibility {
 const NO_PARTNER = refuse('no-partner');
 const SILENT = refuse('policy-silent');
 const HIDDEN_BY_SILENCE = refuse('presence-hidden');
-const NO_CALLS = refuse('calls-unavailable');
 const UNSEEN: Visibility = Object.freeze({ show: undefined, rule: undefined });
 
 /**
@@ -107,13 +107,39 @@ function judgeIq(partner: PartnerPolicy, question: Question, considered?: Consid
   return rule.show === 'nothing' ? rule.outbound : verdict;
 }
 
-function judgeCall(partner: PartnerPolicy, _question: Question, considered?: Consideration[]): Verdict {
-  considered?.push(
-    partner.calls === undefined
-      ? absent(partner, 'calls', 'this build carries no calls')
-      : weighed(partner.calls, false, 'checked and kept, but this build carries no calls'),
-  );
-  return NO_CALLS;
+function judgeCall(
+  partner: PartnerPolicy,
+  { kind, direction, local }: Question,
+  considered?: Consideration[],
+): Verdict {
+  const rule = partner.calls;
+  if (rule === undefined) {
+    considered?.push(absent(partner, 'calls', 'silence is no'));
+    return SILENT;
+  }
+  if (rule.allow !== 'both' && rule.allow !== direction) {
+    considered?.push(weighed(rule, false, `calls may go ${wayOf(rule.allow)}, this one is ${direction}`));
+    return rule.denied;
+  }
+  if (kind === 'transfer' && rule.transfer.verdict === 'refuse') {
+    considered?.push(weighed(rule, false, 'the partner may transfer no calls'));
+    return rule.transfer;
+  }
+  considered?.push(weighed(rule, true, `${direction} calls may cross`));
+  if (direction === 'outbound' || !isTelephoneNumber(local.local)) return rule.allowed;
+  return userOfNumber(partner.numbers, local.local) ? rule.allowed : judgeNumber(rule, local.local, considered);
+}
+
+/** A number beyond the local users: the first line of `destinations` that means it decides. */
+function judgeNumber(rule: CallsRule, number: string, considered?: Consideration[]): Verdict {
+  const { kind, country } = classify(number);
+  for (const destination of rule.destinations) {
+    const meant = destination.countries === undefined || (country !== undefined && destination.countries.has(country));
+    const matched = meant && destination.kinds.has(kind);
+    considered?.push(weighed(destination, matched, `${number} is ${kind}, ${country ?? 'of no country'}`));
+    if (matched) return destination.verdict;
+  }
+  return rule.noDestination;
 }
 
 function ruleOf(partner: PartnerPolicy, local: Address, considered?: Consideration[]): PresenceRule | undefined {

@@ -1,4 +1,5 @@
 import type { Place } from './fault.ts';
+import type { NumberKind } from './schema/calls.ts';
 import type { Allowed, Show } from './schema/traffic.ts';
 import type { PartnerDraft } from './schema.ts';
 import type { Matcher } from './selector.ts';
@@ -34,6 +35,36 @@ export interface MessagesRule extends Written {
   readonly allowed: Verdict;
   readonly denied: Verdict;
   readonly tooBig: Verdict;
+}
+
+/** One line of `calls.destinations`: numbers of these kinds, in these countries, may be called or not. */
+export interface DestinationRule extends Written {
+  readonly kinds: ReadonlySet<NumberKind>;
+  /** ISO 3166, two letters; undefined: everywhere. */
+  readonly countries: ReadonlySet<string> | undefined;
+  readonly verdict: Verdict;
+}
+
+export interface CallLimits {
+  /** Calls of the partner at a time; undefined: as many as come. */
+  readonly concurrent: number | undefined;
+  readonly userConcurrent: number | undefined;
+  readonly userPerMinute: number | undefined;
+  /** ms */
+  readonly longest: number | undefined;
+  readonly rule: Place | undefined;
+}
+
+export interface CallsRule extends Written {
+  readonly allow: Allowed;
+  readonly allowed: Verdict;
+  readonly denied: Verdict;
+  readonly transfer: Verdict;
+  readonly redirect: Verdict;
+  /** In order: the first that means the number decides, and silence is no. */
+  readonly destinations: readonly DestinationRule[];
+  readonly noDestination: Verdict;
+  readonly limits: CallLimits;
 }
 
 export interface IqRule {
@@ -95,7 +126,6 @@ export interface PartnerPolicy {
   readonly messages: MessagesRule | undefined;
   readonly iq: IqRule;
   readonly limits: Limits;
-  /** Checked and kept for calls, which no edge of this build carries. */
-  readonly calls: (Written & { readonly section: NonNullable<PartnerDraft['calls']> }) | undefined;
+  readonly calls: CallsRule | undefined;
   readonly numbers: NonNullable<PartnerDraft['numbers']>;
 }

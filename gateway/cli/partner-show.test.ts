@@ -100,7 +100,7 @@ Limits
   contacts: 1000 @ policies/defaults.yaml:13:3
 
 Calls
-  none: this build carries no calls
+  none cross (silence is no)
 `);
   });
 

@@ -68,7 +68,7 @@ describe('policy explain', () => {
       '--kind call --from bob@fabrikam.example --to alice@contoso.example --via sip --at 2030-01-31T09:30:00Z',
       1,
       'refuse',
-      'calls-unavailable',
+      'policy-silent',
       undefined,
     ],
     [

@@ -18,6 +18,7 @@ export const numberKinds = [
   'satellite',
   'unallocated',
 ] as const;
+export type NumberKind = (typeof numberKinds)[number];
 
 const countries = z.array(z.string().regex(/^[A-Z]{2}$/, 'a country is two capital letters, such as `DE`')).max(300);
 const kinds = z.array(z.enum(numberKinds)).min(1);
@@ -65,9 +66,20 @@ export const calls = z
       })
       .optional()
       .describe('Other limits outside office hours.'),
-    transfers: z.enum(['allow', 'deny']).default('deny').describe("Whether the partner's users may transfer calls."),
+    transfers: z
+      .enum(['allow', 'deny'])
+      .default('deny')
+      .describe(
+        "Whether the partner's users may transfer calls (REFER); the new target is judged as a call of theirs.",
+      ),
+    redirects: z
+      .enum(['allow', 'deny'])
+      .default('deny')
+      .describe('Whether a redirection (3xx) is followed; the new target is judged as a call of its own.'),
   })
-  .describe('Calls: checked and kept; this build carries none and refuses every call.');
+  .describe(
+    'Calls between the partner and a local PBX. Minutes, spending and `outside` are checked and kept, and not acted on yet.',
+  );
 
 export const numbers = z
   .array(
@@ -80,7 +92,7 @@ export const numbers = z
     }),
   )
   .max(10_000)
-  .describe('Which local user a telephone number means. Checked and kept; this build carries no calls.');
+  .describe('Which local user a telephone number means, when it is called.');
 
 function readZone(text: string): Measured<string> {
   try {
@@ -93,3 +105,5 @@ function readZone(text: string): Measured<string> {
     };
   }
 }
+
+export type NumbersDraft = readonly z.output<typeof numbers>[number][];

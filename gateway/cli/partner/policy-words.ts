@@ -1,7 +1,8 @@
 import type { Place } from '../../../policies/fault.ts';
-import type { Flow, PartnerPolicy, PresenceRule } from '../../../policies/partner.ts';
+import type { DestinationRule, Flow, PartnerPolicy, PresenceRule } from '../../../policies/partner.ts';
 import { iqAliases } from '../../../policies/schema/traffic.ts';
 import type { TrustDemand } from '../../../policies/trust.ts';
+import type { Verdict } from '../../../policies/verdict.ts';
 
 /** One sentence of a policy, and the line it comes from: undefined where silence or a built-in default decides. */
 export interface Clause {
@@ -40,9 +41,7 @@ function domainWords(pattern: string): string {
 }
 
 function speaksWords({ speaks }: PartnerPolicy): string {
-  return { xmpp: 'XMPP only', sip: 'SIP only, which this build does not carry', auto: 'XMPP or SIP, as DNS tells' }[
-    speaks
-  ];
+  return { xmpp: 'XMPP only', sip: 'SIP only', auto: 'XMPP or SIP, as DNS tells' }[speaks];
 }
 
 /** `certificate or dialback`, `certificate and dialback`, `nothing`. */
@@ -143,7 +142,39 @@ function flowWords({ count, periodMs, burst }: Flow): string {
 }
 
 function calls({ calls: rule, numbers }: PartnerPolicy): Clause[] {
-  const clauses = [{ text: 'none: this build carries no calls', place: rule?.place }];
-  if (numbers.length === 0) return clauses;
-  return [...clauses, { text: `numbers that mean local users: ${numbers.length}, kept for later`, place: undefined }];
+  if (rule === undefined) return [{ text: `none cross (${SILENCE})`, place: undefined }];
+  const way = {
+    both: 'both ways',
+    inbound: 'only from them to us',
+    outbound: 'only from us to them',
+    none: 'none cross',
+  };
+  const { limits } = rule;
+  const bounds: readonly (readonly [limit: number | undefined, text: string])[] = [
+    [limits.concurrent, `at most ${limits.concurrent} at a time`],
+    [limits.userConcurrent, `of one user at most ${limits.userConcurrent} at a time`],
+    [limits.userPerMinute, `of one user at most ${limits.userPerMinute} a minute`],
+    [limits.longest, `none longer than ${(limits.longest ?? 0) / 60_000} min`],
+  ];
+  return [
+    { text: way[rule.allow], place: rule.allowed.rule },
+    ...rule.destinations.map(destination),
+    {
+      text: `${rule.destinations.length === 0 ? 'no numbers' : 'no other numbers'} but those of local users`,
+      place: rule.noDestination.rule,
+    },
+    ...bounds.filter(([limit]) => limit !== undefined).map(([, text]) => ({ text, place: limits.rule })),
+    switched(rule.transfer, 'may transfer calls'),
+    switched(rule.redirect, 'may redirect calls'),
+    ...(numbers.length === 0 ? [] : [{ text: `numbers that mean local users: ${numbers.length}`, place: undefined }]),
+  ];
+}
+
+function destination({ kinds, countries, verdict, place }: DestinationRule): Clause {
+  const where = countries === undefined ? 'everywhere' : `in ${[...countries].join(', ')}`;
+  return { text: `${verdict.verdict === 'allow' ? '' : 'no '}${[...kinds].join(', ')} numbers ${where}`, place };
+}
+
+function switched({ verdict, rule }: Verdict, what: string): Clause {
+  return { text: verdict === 'allow' ? `they ${what}` : `they ${what.replace('may', 'may not')}`, place: rule };
 }
