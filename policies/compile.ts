@@ -71,6 +71,7 @@ export function compilePartner(
     limits: limitsOf(own, defaults),
     calls: calls && callsOf(calls.value, calls.from),
     numbers: draft.numbers ?? [],
+    trunk: draft.trunk && { ...written(own, ['trunk']), section: draft.trunk },
   };
   return { partner: Object.freeze(partner) };
 }

@@ -128,4 +128,6 @@ export interface PartnerPolicy {
   readonly limits: Limits;
   readonly calls: CallsRule | undefined;
   readonly numbers: NonNullable<PartnerDraft['numbers']>;
+  /** How its SIP servers are reached and known; undefined where its file does not say. */
+  readonly trunk: (Written & { readonly section: NonNullable<PartnerDraft['trunk']> }) | undefined;
 }

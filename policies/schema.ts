@@ -3,6 +3,7 @@ import { calls, numbers } from './schema/calls.ts';
 import { limits } from './schema/limits.ts';
 import { domain, domainPattern, groups } from './schema/names.ts';
 import { iq, messages, presence } from './schema/traffic.ts';
+import { trunk } from './schema/trunk.ts';
 import { trust } from './schema/trust.ts';
 
 const sections = {
@@ -41,6 +42,7 @@ export const partnerSchema = z
           'Without this key the domain that names the partner.',
       ),
     ...sections,
+    trunk: trunk.optional(),
     numbers: numbers.optional(),
   })
   .describe('One partner: what it may do, over every protocol.');
