@@ -327,6 +327,28 @@ describe('The home over component links', () => {
     expect(await readIds(named, 1)).toEqual(['2']);
   });
 
+  it('lets the link go that was used least lately where one more is needed, but none that is in use', async () => {
+    const component = start({ domains: [], linksOnDemand: 2 });
+    const peers = new Map<string, RawPeer>();
+    const use = async (domain: string): Promise<void> => {
+      component.deliver(domain, message(`r@${domain}`, `v@${home}`, domain));
+      const peer = peers.get(domain) ?? (await linked());
+      peers.set(domain, peer);
+      await readIds(peer, 1);
+      pass(peer, await fence(peer));
+      peer.write(`<message from='v@${home}' to='r@${domain}' id='behind'/>`);
+      await middle.ids(middle.outgoing.length + 1);
+      expect(component.queued).toBe(0);
+    };
+    for (const domain of ['a.p.example', 'b.p.example', 'a.p.example', 'c.p.example']) await use(domain);
+    expect([...component.links.keys()]).toEqual(['a.p.example', 'c.p.example']);
+    await peers.get('b.p.example')?.read(/<\/stream:stream>/);
+    for (const domain of ['a.p.example', 'c.p.example', 'd.p.example']) {
+      component.deliver(domain, message(`r@${domain}`, `v@${home}`, `late ${domain}`));
+    }
+    expect(middle.bounced).toEqual(['late d.p.example: home-unavailable']);
+  });
+
   it('keeps a link that a policy names, and lets one go that nobody needs', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
     const component = start();

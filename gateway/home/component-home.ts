@@ -12,6 +12,8 @@ export interface ComponentHomeOptions extends Omit<ComponentOptions, 'domain'> {
   /** Partner domains that have a link from the start; those under a wildcard get theirs with their first stanza. */
   readonly domains: readonly string[];
   readonly queue: PathLimits;
+  /** Links for domains under a wildcard, which the partner chooses; {@link LINKS_ON_DEMAND} where absent. */
+  readonly linksOnDemand?: number;
 }
 
 export interface ComponentHomeParts {
@@ -32,7 +34,7 @@ interface Link {
 
 /** Links for partner domains that policies name; each is a connection to the home server. */
 const LINKS = 5_000;
-/** Links for domains under a wildcard, which the partner chooses: they go when the home server does not want them. */
+/** As many as a home server bears beside the others: past them, the one goes that was used least lately. */
 const LINKS_ON_DEMAND = 500;
 const ROUND_MS = 10_000;
 /** How long the home server is given to take what was written before we stop, and then to close, ms. */
@@ -69,9 +71,7 @@ export class ComponentHome implements Home {
     const named = new Set(domains);
     for (const [domain, link] of this.#links) {
       if (!link.named || named.has(domain)) continue;
-      this.#links.delete(domain);
-      link.path.close('no-partner');
-      link.stream?.close(new Fault('no-partner', 'No policy names this domain any more.'));
+      this.#drop(domain, new Fault('no-partner', 'No policy names this domain any more.'));
     }
     for (const domain of named) {
       const link = this.#link(domain, true);
@@ -138,9 +138,12 @@ export class ComponentHome implements Home {
 
   #link(domain: string, named: boolean): Link | undefined {
     const known = this.#links.get(domain);
+    if (known?.named === false) {
+      this.#links.delete(domain);
+      this.#links.set(domain, known);
+    }
     if (known !== undefined || this.#closed) return known;
-    const alike = [...this.#links.values()].filter((link) => link.named === named).length;
-    if (alike >= (named ? LINKS : LINKS_ON_DEMAND)) return undefined;
+    if (!this.#hasRoom(named)) return undefined;
     const { host, journal, options, random } = this.#parts;
     const path = new OutboundPath(
       options.homeDomain,
@@ -162,6 +165,30 @@ export class ComponentHome implements Home {
     const link: Link = { path, named, stream: undefined, up: false };
     this.#links.set(domain, link);
     return link;
+  }
+
+  /** Whether there may be another link. One that was asked for on demand, and by now nobody needs, makes room for it. */
+  #hasRoom(named: boolean): boolean {
+    let alike = 0;
+    let spare: string | undefined;
+    for (const [domain, link] of this.#links) {
+      if (link.named !== named) continue;
+      alike++;
+      const needed = !link.path.quiet || (link.stream?.unconfirmed ?? 0) > 0;
+      if (!named && !needed) spare ??= domain;
+    }
+    const { linksOnDemand = LINKS_ON_DEMAND } = this.#parts.options;
+    if (alike < (named ? LINKS : linksOnDemand)) return true;
+    if (spare === undefined) return false;
+    this.#drop(spare, new Fault('home-unavailable', 'Another domain needs the link.'));
+    return true;
+  }
+
+  #drop(domain: string, fault: Fault): void {
+    const link = this.#links.get(domain);
+    this.#links.delete(domain);
+    link?.path.close(fault.code);
+    link?.stream?.close(fault);
   }
 
   async #connect(domain: string): Promise<ComponentStream> {

@@ -33,6 +33,7 @@ function pathOf(wanted: Partial<PathLimits> = {}) {
   const attached: Carrier[] = [];
   const asked: PromiseWithResolvers<Carrier>[] = [];
   let random = 0;
+  let refusing: () => void = () => undefined;
   const path = new OutboundPath(
     'h.example',
     'p.example',
@@ -47,7 +48,10 @@ function pathOf(wanted: Partial<PathLimits> = {}) {
         rooms++;
       },
       returned: (stanzas) => returned.push(...stanzas.map(({ id }) => id)),
-      refused: (reason) => refused.push(reason),
+      refused: (reason) => {
+        refused.push(reason);
+        refusing();
+      },
       unreachable: (_fault, retryMs) => retries.push(retryMs),
       attached: (_path, carrier) => attached.push(carrier),
       random: () => random,
@@ -72,6 +76,10 @@ function pathOf(wanted: Partial<PathLimits> = {}) {
     fail: (code: ReasonCode) => {
       asked.at(-1)?.reject(new Fault(code));
       return settled();
+    },
+    /** What happens amid a refusal. */
+    onRefused: (then: () => void) => {
+      refusing = then;
     },
     draw: (value: number) => {
       random = value;
@@ -502,6 +510,81 @@ describe('A path, and what is kept elsewhere', () => {
     expect(refused).toEqual(['dns-not-found']);
     expect(path.send(keptOf('1'))).toBe('more');
     expect(bounced).toEqual(['1: dns-not-found']);
+    path.close();
+  });
+
+  it('keeps no clock for it, but one for what stands behind it', async () => {
+    const { path, bounced, give } = pathOf();
+    path.send(keptOf('1'));
+    const carrier = new FakeCarrier();
+    carrier.room = 0;
+    await give(carrier);
+    path.send(keptOf('2'));
+    expect(vi.getTimerCount()).toBe(0);
+    path.send(stanzaOf('3'));
+    carrier.room = 1;
+    path.pump();
+    expect(carrier.sent).toEqual(['2']);
+    await vi.advanceTimersByTimeAsync(limits.waitMs);
+    expect(bounced).toEqual(['3: queue-expired']);
+    path.close();
+  });
+
+  it('takes more at once where all that waited has gone', async () => {
+    const { path, rooms, give } = pathOf();
+    path.send(stanzaOf('1'));
+    const carrier = new FakeCarrier();
+    carrier.room = 0;
+    await give(carrier);
+    carrier.room = 5;
+    const before = rooms();
+    expect(path.send(keptOf('2'))).toBe('more');
+    expect([carrier.sent, rooms()]).toEqual([['1', '2'], before]);
+    path.close();
+  });
+
+  it('counts a stream that carried something as a success, however soon it ended', async () => {
+    const { path, asked, give } = pathOf();
+    path.send(keptOf('1'));
+    for (const waitMs of [250, 250, 250]) {
+      const brief = new FakeCarrier();
+      await give(brief);
+      path.send(keptOf('2'));
+      path.send(keptOf('3'));
+      path.lost(brief, { doubtful: [], unsent: [keptOf('3')] });
+      const before = asked.length;
+      await vi.advanceTimersByTimeAsync(waitMs);
+      expect(asked).toHaveLength(before + 1);
+    }
+    path.close();
+  });
+
+  it('seeks nothing for what comes while it refuses', async () => {
+    const { path, asked, bounced, onRefused, fail } = pathOf();
+    path.send(keptOf('1'));
+    onRefused(() => path.send(keptOf('2')));
+    await fail('dns-not-found');
+    expect([asked.length, bounced]).toEqual([1, ['2: dns-not-found']]);
+    path.close();
+  });
+
+  it('bounces what a stream leaves of a partner that is none any more', async () => {
+    const { path, bounced, returned, give } = pathOf();
+    path.send(keptOf('1'));
+    const carrier = new FakeCarrier();
+    await give(carrier);
+    path.close('no-partner');
+    path.lost(carrier, { doubtful: [], unsent: [keptOf('1')] });
+    expect([bounced, returned]).toEqual([['1: no-partner'], []]);
+  });
+
+  it('keeps to the stream that stands when another leaves something', async () => {
+    const { path, returned, give } = pathOf();
+    path.send(stanzaOf('1'));
+    const carrier = new FakeCarrier();
+    await give(carrier);
+    path.lost(new FakeCarrier(), { doubtful: [], unsent: [keptOf('2')] });
+    expect([carrier.sent, returned]).toEqual([['1', '2'], []]);
     path.close();
   });
 

@@ -1,9 +1,8 @@
-import { codeOf, Fault } from '../../policies/fault.ts';
+import { Fault } from '../../policies/fault.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { Taken } from '../bridge/ports.ts';
 import { mayRepeat, type Stanza } from '../bridge/stanza.ts';
-import { backoffMs } from './backoff.ts';
-import { PERMANENT } from './permanent.ts';
+import { CarrierSearch } from './carrier-search.ts';
 import type { Left } from './receipts.ts';
 import { StanzaQueue } from './stanza-queue.ts';
 
@@ -44,7 +43,7 @@ export interface PathLimits {
   readonly expired?: ReasonCode;
 }
 
-/** How long a stream must have stood for its end to count as the first failure, ms: one that ends at once is no success. */
+/** How long a stream that carried nothing must have stood for its end to count as the first failure, ms. */
 const STEADY_MS = 2_000;
 
 /** Whoever fills the queue should pause once one part in this many of it is taken. */
@@ -65,20 +64,18 @@ export class OutboundPath {
   readonly #owner: PathOwner;
   readonly #limits: PathLimits;
   readonly #queue = new StanzaQueue();
+  readonly #search: CarrierSearch<Carrier>;
   #carrier: Carrier | undefined;
-  #seeking = false;
-  #failures = 0;
+  /** Stanzas sent over the carrier in use. */
+  #sent = 0;
   /** Stanzas still to be sent one by one, to find the one over which carriers break. */
   #cautious = 0;
   #attachedAt = 0;
-  #retry: NodeJS.Timeout | undefined;
   #expiry: NodeJS.Timeout | undefined;
   #starved = false;
   /** Whether kept stanzas wait elsewhere for a stream. */
   #awaited = false;
   #waning = false;
-  /** Why nothing is sent for a while: a failure that another try at once would only repeat. */
-  #refusal: { readonly code: ReasonCode; readonly until: number } | undefined;
   #persistent: boolean;
   #closed = false;
   #closedFor: ReasonCode = 'shutting-down';
@@ -89,12 +86,23 @@ export class OutboundPath {
     this.#owner = owner;
     this.#limits = limits;
     this.#persistent = limits.persistent === true;
+    this.#search = new CarrierSearch({
+      carrier: () => owner.carrier(),
+      wanted: () => this.#carrier === undefined && this.#wanted,
+      found: (carrier) => this.#settle(carrier),
+      failed: (fault) => this.#failed(fault),
+      random: () => owner.random(),
+    });
   }
 
-  /** Whether it may be forgotten. While it refuses it may not: what it learnt would be learnt again at once. */
+  /** Whether it may be forgotten. */
   get idle(): boolean {
-    const waits = this.#awaited || this.#seeking || this.#retry !== undefined || this.#refuses !== undefined;
-    return this.#queue.length === 0 && !waits && this.#carrier === undefined;
+    return this.quiet && this.#carrier === undefined && this.#search.idle;
+  }
+
+  /** Whether nothing waits for its stream, be it here or elsewhere. */
+  get quiet(): boolean {
+    return this.#queue.length === 0 && !this.#awaited;
   }
 
   get queued(): number {
@@ -109,29 +117,28 @@ export class OutboundPath {
   /** Keeps a stream from now on, also while there is nothing to send; or does so no longer. */
   persist(persistent: boolean): void {
     this.#persistent = persistent;
-    this.#seek();
+    this.#search.seek();
   }
 
   /** Tries again without waiting: what stood in the way may have been mended. */
   forgive(): void {
-    this.#refusal = undefined;
-    this.#failures = 0;
+    this.#search.forgive();
   }
 
   /** Past the bounds of the queue a stanza comes back; one that is kept elsewhere is not queued without a stream. */
   send(stanza: Stanza): Taken {
     const carrier = this.#carrier;
     if (carrier !== undefined && !this.#closed && this.#queue.length === 0 && this.#takes(carrier)) {
-      carrier.send(stanza);
+      this.#send(carrier, stanza);
       if (stanza.kept === undefined || !carrier.full) return 'more';
       this.#starved = true;
       return 'enough';
     }
-    const refusal = this.#closed ? this.#closedFor : carrier === undefined ? this.#refuses : undefined;
+    const refusal = this.#closed ? this.#closedFor : carrier === undefined ? this.#search.refusal : undefined;
     if (refusal !== undefined) return this.#turnAway(stanza, refusal);
     if (stanza.kept !== undefined && !carrier?.open) {
       this.#awaited = true;
-      this.#seek();
+      this.#search.seek();
       return 'none';
     }
     const full =
@@ -140,10 +147,9 @@ export class OutboundPath {
     else {
       const deadline = stanza.kept === undefined ? Date.now() + this.#limits.waitMs : Number.POSITIVE_INFINITY;
       this.#queue.push(stanza, deadline);
-      this.#watchExpiry();
       this.pump();
     }
-    if (stanza.kept === undefined && this.#below(HIGH_MARK)) return 'more';
+    if (stanza.kept === undefined ? this.#below(HIGH_MARK) : this.#clear) return 'more';
     this.#starved = true;
     return 'enough';
   }
@@ -151,15 +157,16 @@ export class OutboundPath {
   /** Moves what waits onto the stream, as far as it takes it. */
   pump(): void {
     const carrier = this.#carrier;
-    if (carrier === undefined) this.#seek();
+    if (carrier === undefined) this.#search.seek();
     // What a closing stream leaves unconfirmed goes before all that waits: nothing moves until `lost` brings it.
     else if (carrier.open) {
       while (this.#queue.length > 0 && this.#takes(carrier)) {
         if (this.#cautious > 0) this.#cautious--;
-        carrier.send(this.#queue.shift() as Stanza);
+        this.#send(carrier, this.#queue.shift() as Stanza);
       }
       this.#relieve();
     }
+    this.#watchExpiry();
   }
 
   /** Takes a stream that came up by itself: the peer's bidirectional one. */
@@ -175,7 +182,8 @@ export class OutboundPath {
   lost(carrier: Carrier, { doubtful, unsent }: Left): void {
     const inUse = this.#carrier === carrier;
     if (inUse) this.#carrier = undefined;
-    if (inUse && Date.now() - this.#attachedAt > STEADY_MS) this.#failures = 0;
+    const carried = this.#sent > doubtful.length + unsent.length;
+    if (inUse && (carried || Date.now() - this.#attachedAt > STEADY_MS)) this.#search.forgive();
     const alone = this.#cautious > 0 && doubtful.length === 1;
     const [again, back] = partition(doubtful, mayRepeat);
     const deadline = Date.now() + this.#limits.waitMs;
@@ -184,17 +192,9 @@ export class OutboundPath {
     if (this.#queue.suspicious && carrier.unconfirmed !== undefined) this.#cautious = again.length + 1;
     for (const stanza of back) this.#owner.undeliverable(stanza, 'delivery-doubtful');
     if (poison) this.#owner.undeliverable(poison, 'stream-error');
-    this.#giveBack();
     if (this.#closed) this.#bounce(this.#closedFor);
-    else if (this.#wanted) {
-      this.#watchExpiry();
-      if (inUse) this.#seekLater(this.#waning ? 0 : backoffMs(this.#failures++, this.#owner.random()));
-      else this.pump();
-    }
-    if (this.#starved && this.#carrier === undefined) {
-      this.#starved = !this.#below(HIGH_MARK);
-      this.#owner.room();
-    }
+    else if (this.#carrier !== undefined) this.pump();
+    else this.#seekAgain(inUse);
   }
 
   /** Whether this stream carries the path now. */
@@ -212,8 +212,7 @@ export class OutboundPath {
   close(reason: ReasonCode = 'shutting-down'): void {
     this.#closed = true;
     this.#closedFor = reason;
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
+    this.#search.stop();
     if (this.#carrier?.open) this.pump();
     this.#bounce(reason);
     if (reason !== 'shutting-down') this.#owner.refused(reason);
@@ -224,9 +223,9 @@ export class OutboundPath {
     return this.#queue.length * part < this.#limits.stanzas && this.#queue.bytes * part < this.#limits.bytes;
   }
 
-  get #refuses(): ReasonCode | undefined {
-    if (this.#refusal !== undefined && this.#refusal.until <= Date.now()) this.#refusal = undefined;
-    return this.#refusal?.code;
+  #send(carrier: Carrier, stanza: Stanza): void {
+    this.#sent++;
+    carrier.send(stanza);
   }
 
   #takes(carrier: Carrier): boolean {
@@ -237,19 +236,20 @@ export class OutboundPath {
     return (this.#queue.length > 0 || this.#awaited || this.#persistent || this.#waning) && !this.#closed;
   }
 
-  #seek(): void {
-    if (this.#carrier !== undefined || this.#seeking || this.#retry !== undefined || !this.#wanted) return;
-    this.#seeking = true;
-    this.#owner.carrier().then(
-      (carrier) => {
-        this.#seeking = false;
-        this.#settle(carrier);
-      },
-      (fault: Fault) => {
-        this.#seeking = false;
-        this.#failed(fault);
-      },
-    );
+  /** Whether nothing waits, and the stream takes more. */
+  get #clear(): boolean {
+    return this.#queue.length === 0 && this.#carrier !== undefined && this.#takes(this.#carrier);
+  }
+
+  /** No stream stands any more: kept stanzas wait where they are kept, and whoever waits for this one need not. */
+  #seekAgain(inUse: boolean): void {
+    this.#giveBack();
+    this.#watchExpiry();
+    if (inUse && this.#wanted) this.#search.later(this.#waning ? 0 : undefined);
+    else this.#search.seek();
+    if (!this.#starved) return;
+    this.#starved = !this.#below(HIGH_MARK);
+    this.#owner.room();
   }
 
   #settle(carrier: Carrier): void {
@@ -258,10 +258,9 @@ export class OutboundPath {
       this.#failed(new Fault('stream-error', 'The stream ended as soon as it stood.'));
       return;
     }
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
+    this.#search.over();
     this.#carrier = carrier;
-    this.#refusal = undefined;
+    this.#sent = 0;
     this.#attachedAt = Date.now();
     this.#owner.attached(this, carrier);
     this.pump();
@@ -272,16 +271,10 @@ export class OutboundPath {
 
   #failed(fault: Fault): void {
     if (this.#closed || this.#carrier !== undefined) return;
-    const permanent = PERMANENT.has(codeOf(fault));
-    const wait = backoffMs(this.#failures++, this.#owner.random());
-    this.#owner.unreachable(fault, permanent ? undefined : wait);
-    if (this.#waning) {
-      this.close();
-      return;
-    }
-    if (permanent) this.#refuse(codeOf(fault));
-    if (!permanent || this.#persistent) this.#seekLater(wait);
-    else this.#refusal = { code: codeOf(fault), until: Date.now() + wait };
+    const { permanent, waitMs } = this.#search.inVain(fault, this.#persistent);
+    this.#owner.unreachable(fault, permanent ? undefined : waitMs);
+    if (this.#waning) this.close();
+    else if (permanent) this.#refuse(fault.code);
   }
 
   #refuse(reason: ReasonCode): void {
@@ -304,25 +297,18 @@ export class OutboundPath {
     this.#owner.returned(kept);
   }
 
-  #seekLater(ms: number): void {
-    if (this.#retry !== undefined) return;
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined;
-      this.#seek();
-    }, ms);
-  }
-
   #watchExpiry(): void {
-    if (this.#expiry !== undefined || this.#queue.length === 0) return;
+    const { nextDeadline } = this.#queue;
+    // What is kept elsewhere grows old there.
+    if (this.#expiry !== undefined || nextDeadline === Number.POSITIVE_INFINITY) return;
     this.#expiry = setTimeout(
       () => {
         this.#expiry = undefined;
         for (const stanza of this.#queue.expire(Date.now())) this.#expire(stanza);
-        this.#watchExpiry();
         this.pump();
         this.#relieve();
       },
-      Math.max(EXPIRY_STEP_MS, this.#queue.nextDeadline - Date.now()),
+      Math.max(EXPIRY_STEP_MS, nextDeadline - Date.now()),
     );
   }
 
