@@ -53,6 +53,15 @@ describe('a policy file', () => {
       'partner: a.example\nlimits: { message: 1 }',
       '2:11: error: unknown key `message`: did you mean `messages`?',
     ],
+    ['trunk', 'partner: a.example\ntrunk: { hosts: ["a:b:c"] }', '2:18: error: `a:b:c` is no SIP server'],
+    ['trunk', 'partner: a.example\ntrunk: { hosts: ["[::1]:0"] }', '2:18: error: `[::1]:0` is no SIP server'],
+    ['trunk', 'partner: a.example\ntrunk: { addresses: [192.0.2.0/33] }', '2:22: error: `192.0.2.0/33` is no network'],
+    ['trunk', 'partner: a.example\ntrunk: { addresses: ["::g"] }', '2:22: error: `::g` is no network'],
+    [
+      'trunk',
+      'partner: a.example\ntrunk: { credentials: { username: u, password: hunter2 } }',
+      '2:48: error: expected `{ env: NAME }` or `{ file: path }`',
+    ],
     [
       'calls',
       'partner: a.example\ncalls: { allow: both, destinations: [{ countries: [DE] }] }',

@@ -1,11 +1,14 @@
 import { z } from 'zod';
 import { foldDomain } from '../address.ts';
-import { duration, type Measured, through } from '../units.ts';
+import { duration, type Measured, size, through } from '../units.ts';
 import { domain } from './names.ts';
 
 /** Most servers and most networks one partner names. */
 const HOSTS = 64;
 const NETWORKS = 1_000;
+
+/** What a MESSAGE may have where nobody knows the hops behind the partner's server (RFC 3428 §8). */
+const PAGE_BYTES = 1_300;
 
 /** A SIP server of the partner. */
 export interface TrunkHost {
@@ -72,6 +75,18 @@ export const trunk = z
       })
       .optional()
       .describe('What we answer where its servers ask for a password (digest).'),
+    receipts: z
+      .enum(['none', 'imdn'])
+      .default('none')
+      .describe(
+        'How delivery receipts cross: `imdn` asks for and gives notifications by RFC 5438; `none`, not at all.',
+      ),
+    messageBytes: size('1300B', '256KiB')
+      .prefault(PAGE_BYTES)
+      .describe(
+        'The longest MESSAGE as a whole; a longer one comes back. RFC 3428 §8 allows more than 1300 only where every ' +
+          'hop to the recipient runs over TCP or TLS.',
+      ),
     sipsToXmpp: z
       .boolean()
       .default(false)
