@@ -1,0 +1,20 @@
+/** Something that will run once, unless it is cleared before; clearing twice, or too late, does nothing. */
+export interface Timer {
+  clear(): void;
+}
+
+/** Time as the stack sees it: passed in, so that tests need not wait. */
+export interface Clock {
+  /** Milliseconds since some fixed moment; never runs backwards. */
+  now(): number;
+  setTimeout(run: () => void, ms: number): Timer;
+}
+
+/** The clock of the machine. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimeout(run, ms) {
+    const timeout = setTimeout(run, ms);
+    return { clear: () => clearTimeout(timeout) };
+  },
+};
