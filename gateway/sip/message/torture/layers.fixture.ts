@@ -1,0 +1,296 @@
+import type { TortureMessage } from './torture-message.fixture.ts';
+
+/** RFC 4475 §3.2 to §3.4, without the response of §3.3.10: what transactions, the user agent and policy decide on. */
+export const layerMessages: readonly TortureMessage[] = [
+  {
+    id: 'badbranch',
+    section: '3.2.1',
+    expected: 400,
+    why: 'The cookie alone is no branch, and tells no transaction from another.',
+    text: `OPTIONS sip:user@example.com SIP/2.0
+To: sip:user@example.com
+From: sip:caller@example.org;tag=33242
+Max-Forwards: 3
+Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK
+Accept: application/sdp
+Call-ID: badbranch.sadonfo23i420jv0as0derf3j3n
+CSeq: 8 OPTIONS
+l: 0
+
+`,
+  },
+  {
+    id: 'insuf',
+    section: '3.3.1',
+    expected: 400,
+    why: 'Call-ID, From and To are missing.',
+    text: `INVITE sip:user@example.com SIP/2.0
+CSeq: 193942 INVITE
+Via: SIP/2.0/UDP 192.0.2.95;branch=z9hG4bKkdj.insuf
+Content-Type: application/sdp
+l: 152
+
+<sdp 192.0.2.95/>
+`,
+  },
+  {
+    id: 'unkscm',
+    section: '3.3.2',
+    expected: 'sound',
+    why: 'A URI of an unknown scheme is a URI; 416 is of the layer that wants to route it.',
+    text: `OPTIONS nobodyKnowsThisScheme:totallyopaquecontent SIP/2.0
+To: sip:user@example.com
+From: sip:caller@example.net;tag=384
+Max-Forwards: 3
+Call-ID: unkscm.nasdfasser0q239nwsdfasdkl34
+CSeq: 3923423 OPTIONS
+Via: SIP/2.0/TCP host9.example.com;branch=z9hG4bKkdjuw39234
+Content-Length: 0
+
+`,
+  },
+  {
+    id: 'novelsc',
+    section: '3.3.3',
+    expected: 'sound',
+    why: 'As above, with a scheme that exists.',
+    text: `OPTIONS soap.beep://192.0.2.103:3002 SIP/2.0
+To: sip:user@example.com
+From: sip:caller@example.net;tag=384
+Max-Forwards: 3
+Call-ID: novelsc.asdfasser0q239nwsdfasdkl34
+CSeq: 3923423 OPTIONS
+Via: SIP/2.0/TCP host9.example.com;branch=z9hG4bKkdjuw39234
+Content-Length: 0
+
+`,
+  },
+  {
+    id: 'unksm2',
+    section: '3.3.4',
+    expected: 'sound',
+    why: 'From, To and Contact may be of any scheme.',
+    text: `REGISTER sip:example.com SIP/2.0
+To: isbn:2983792873
+From: <http://www.example.com>;tag=3234233
+Call-ID: unksm2.daksdj@hyphenated-host.example.com
+CSeq: 234902 REGISTER
+Max-Forwards: 70
+Via: SIP/2.0/UDP 192.0.2.21:5060;branch=z9hG4bKkdjuw
+Contact: <name:John_Smith>
+l: 0
+
+`,
+  },
+  {
+    id: 'bext01',
+    section: '3.3.5',
+    expected: 'sound',
+    why: '420 is of the user agent, which knows the option tags.',
+    text: `OPTIONS sip:user@example.com SIP/2.0
+To: sip:j_user@example.com
+From: sip:caller@example.net;tag=242etr
+Max-Forwards: 6
+Call-ID: bext01.0ha0isndaksdj
+Require: nothingSupportsThis, nothingSupportsThisEither
+Proxy-Require: noProxiesSupportThis, norDoAnyProxiesSupportThis
+CSeq: 8 OPTIONS
+Via: SIP/2.0/TLS fold-and-staple.example.com;branch=z9hG4bKkdjuw
+Content-Length: 0
+
+`,
+  },
+  {
+    id: 'invut',
+    section: '3.3.6',
+    expected: 'sound',
+    why: '415 is of the user agent, which knows the media types.',
+    text: `INVITE sip:user@example.com SIP/2.0
+Contact: <sip:caller@host5.example.net>
+To: sip:j.user@example.com
+From: sip:caller@example.net;tag=8392034
+Max-Forwards: 70
+Call-ID: invut.0ha0isndaksdjadsfij34n23d
+CSeq: 235448 INVITE
+Via: SIP/2.0/UDP somehost.example.com;branch=z9hG4bKkdjuw
+Content-Type: application/unknownformat
+Content-Length: 40
+
+<audio>
+ <pcmu port="443"/>
+</audio>
+`,
+  },
+  {
+    id: 'regaut01',
+    section: '3.3.7',
+    expected: 'sound',
+    why: 'Credentials of an unknown scheme are as if there were none.',
+    text: `REGISTER sip:example.com SIP/2.0
+To: sip:j.user@example.com
+From: sip:j.user@example.com;tag=87321hj23128
+Max-Forwards: 8
+Call-ID: regaut01.0ha0isndaksdj
+CSeq: 9338 REGISTER
+Via: SIP/2.0/TCP 192.0.2.253;branch=z9hG4bKkdjuw
+Authorization: NoOneKnowsThisScheme opaque-data=here
+Content-Length:0
+
+`,
+  },
+  {
+    id: 'multi01',
+    section: '3.3.8',
+    expected: 400,
+    why: 'Headers that stand in a message once are there twice, and two readers might take different ones.',
+    text: `INVITE sip:user@company.com SIP/2.0
+Contact: <sip:caller@host25.example.net>
+Via: SIP/2.0/UDP 192.0.2.25;branch=z9hG4bKkdjuw
+Max-Forwards: 70
+CSeq: 5 INVITE
+Call-ID: multi01.98asdh@192.0.2.1
+CSeq: 59 INVITE
+Call-ID: multi01.98asdh@192.0.2.2
+From: sip:caller@example.com;tag=3413415
+To: sip:user@example.com
+To: sip:other@example.net
+From: sip:caller@example.net;tag=2923420123
+Content-Type: application/sdp
+l: 154
+Contact: <sip:caller@host36.example.net>
+Max-Forwards: 5
+
+<sdp 192.0.2.25/>
+
+`,
+  },
+  {
+    id: 'mcl01',
+    section: '3.3.9',
+    expected: 'undelimited',
+    why: 'With two lengths nobody knows where the next message begins.',
+    text: `OPTIONS sip:user@example.com SIP/2.0
+Via: SIP/2.0/UDP host5.example.net;branch=z9hG4bK293423
+To: sip:user@example.com
+From: sip:other@example.net;tag=3923942
+Call-ID: mcl01.fhn2323orihawfdoa3o4r52o3irsdf
+CSeq: 15932 OPTIONS
+Content-Length: 13
+Max-Forwards: 60
+Content-Length: 5
+Content-Type: text/plain
+
+There's no way to know how many octets are supposed to be here.
+
+`,
+  },
+  {
+    id: 'zeromf',
+    section: '3.3.11',
+    expected: 'sound',
+    why: 'No hop is left; 483 is of the user agent.',
+    text: `OPTIONS sip:user@example.com SIP/2.0
+To: sip:user@example.com
+From: sip:caller@example.net;tag=3ghsd41
+Call-ID: zeromf.jfasdlfnm2o2l43r5u0asdfas
+CSeq: 39234321 OPTIONS
+Via: SIP/2.0/UDP host1.example.com;branch=z9hG4bKkdjuw2349i
+Max-Forwards: 0
+Content-Length: 0
+
+`,
+  },
+  {
+    id: 'cparam01',
+    section: '3.3.12',
+    expected: 'sound',
+    why: 'Without brackets the parameter is of the header.',
+    text: `REGISTER sip:example.com SIP/2.0
+Via: SIP/2.0/UDP saturn.example.com:5060;branch=z9hG4bKkdjuw
+Max-Forwards: 70
+From: sip:watson@example.com;tag=DkfVgjkrtMwaerKKpe
+To: sip:watson@example.com
+Call-ID: cparam01.70710@saturn.example.com
+CSeq: 2 REGISTER
+Contact: sip:+19725552222@gw1.example.net;unknownparam
+l: 0
+
+`,
+  },
+  {
+    id: 'cparam02',
+    section: '3.3.13',
+    expected: 'sound',
+    why: 'Within brackets the parameter is of the URI.',
+    text: `REGISTER sip:example.com SIP/2.0
+Via: SIP/2.0/UDP saturn.example.com:5060;branch=z9hG4bKkdjuw
+Max-Forwards: 70
+From: sip:watson@example.com;tag=838293
+To: sip:watson@example.com
+Call-ID: cparam02.70710@saturn.example.com
+CSeq: 3 REGISTER
+Contact: <sip:+19725552222@gw1.example.net;unknownparam>
+l: 0
+
+`,
+  },
+  {
+    id: 'regescrt',
+    section: '3.3.14',
+    expected: 'sound',
+    why: 'Within brackets the question mark is of the URI.',
+    text: `REGISTER sip:example.com SIP/2.0
+To: sip:user@example.com
+From: sip:user@example.com;tag=8
+Max-Forwards: 70
+Call-ID: regescrt.k345asrl3fdbv@192.0.2.1
+CSeq: 14398234 REGISTER
+Via: SIP/2.0/UDP host5.example.com;branch=z9hG4bKkdjuw
+M: <sip:user@example.com?Route=%3Csip:sip.example.com%3E>
+L:0
+
+`,
+  },
+  {
+    id: 'sdp01',
+    section: '3.3.15',
+    expected: 'sound',
+    why: '406 is of the user agent, which wants to answer with SDP.',
+    text: `INVITE sip:user@example.com SIP/2.0
+To: sip:j_user@example.com
+Contact: <sip:caller@host15.example.net>
+From: sip:caller@example.net;tag=234
+Max-Forwards: 5
+Call-ID: sdp01.ndaksdj9342dasdd
+Accept: text/nobodyKnowsThis
+CSeq: 8 INVITE
+Via: SIP/2.0/UDP 192.0.2.15;branch=z9hG4bKkdjuw
+Content-Length: 150
+Content-Type: application/sdp
+
+<sdp 192.0.2.5/>
+`,
+  },
+  {
+    id: 'inv2543',
+    section: '3.4.1',
+    expected: 'undelimited',
+    why: 'As old software has it, there is no length, which on a stream nothing can stand in for.',
+    text: `INVITE sip:UserB@example.com SIP/2.0
+Via: SIP/2.0/UDP iftgw.example.com
+From: <sip:+13035551111@ift.client.example.net;user=phone>
+Record-Route: <sip:UserB@example.com;maddr=ss1.example.com>
+To: sip:+16505552222@ss1.example.net;user=phone
+Call-ID: inv2543.1717@ift.client.example.com
+CSeq: 56 INVITE
+Content-Type: application/sdp
+
+v=0
+o=mhandley 29739 7272939 IN IP4 192.0.2.5
+s=-
+c=IN IP4 192.0.2.5
+t=0 0
+m=audio 49217 RTP/AVP 0
+`,
+  },
+];
