@@ -1,0 +1,2 @@
+/** The clock of the floors from here up; the transport has it below. */
+export { type Clock, systemClock, type Timer } from '../transport/clock.ts';
