@@ -3,6 +3,7 @@ import { processMetrics } from './admin/process-metrics.ts';
 import type { Bridge } from './bridge/bridge.ts';
 import type { JournalLog } from './journal-log.ts';
 import type { LocalHome } from './local-home.ts';
+import type { SipParts } from './sip-stack.ts';
 import type { Store } from './store/store.ts';
 import type { XmppEdge } from './xmpp/edge.ts';
 
@@ -11,10 +12,11 @@ export function gatewayMetrics(parts: {
   journal: JournalLog;
   bridge: Bridge;
   edge: XmppEdge;
+  sip: SipParts | undefined;
   home: LocalHome;
   store: Store;
 }): Metric[] {
-  const { journal, bridge, edge, home, store } = parts;
+  const { journal, bridge, edge, sip, home, store } = parts;
   return [
     {
       name: 'drawbridge_stanzas_total',
@@ -101,6 +103,28 @@ export function gatewayMetrics(parts: {
         for (const [what, value] of Object.entries(store.counters)) yield { labels: { what }, value };
       },
     },
+    ...(sip === undefined ? [] : sipMetrics(sip)),
     ...processMetrics,
+  ];
+}
+
+function sipMetrics(sip: SipParts): Metric[] {
+  return [
+    {
+      name: 'drawbridge_sip',
+      help: 'SIP now: connections, transactions, messages that wait for an answer in and out, and calls.',
+      labels: ['what'],
+      *read() {
+        for (const [what, value] of Object.entries(sip.load)) yield { labels: { what }, value };
+      },
+    },
+    {
+      name: 'drawbridge_trunks',
+      help: 'SIP trunks, 1 where the trunk works.',
+      labels: ['trunk'],
+      *read() {
+        for (const [trunk, up] of sip.trunks) yield { labels: { trunk }, value: up ? 1 : 0 };
+      },
+    },
   ];
 }

@@ -11,13 +11,16 @@ import { Bridge } from './bridge/bridge.ts';
 import { type Config, type KeyPlaces, requireConfig } from './config/config.ts';
 import { loadCertificates } from './credentials.ts';
 import { Resolver } from './dns/resolver.ts';
+import { routedEdge } from './edges.ts';
 import { gatewayMetrics } from './gateway-metrics.ts';
 import { edgeOptions, listenOn } from './gateway-options.ts';
 import { openStore, outboxOptions } from './gateway-store.ts';
 import { JournalLog } from './journal-log.ts';
 import { type PlacedListener, placedListenFault } from './listen-fault.ts';
 import { localHome } from './local-home.ts';
+import { ProtocolChoice } from './protocol-choice.ts';
 import { Reload } from './reload.ts';
+import { SipParts } from './sip-stack.ts';
 import { StreamSessions } from './store/stream-sessions.ts';
 import { DialbackKeys } from './xmpp/dialback-key.ts';
 import { type ListenOn, XmppEdge } from './xmpp/edge.ts';
@@ -34,6 +37,8 @@ export interface ReadyLine {
   /** Where the clients of an embedded home arrive. */
   readonly clients: readonly string[];
   readonly webSockets: readonly string[];
+  /** Where SIP trunks arrive. */
+  readonly sip: readonly string[];
   readonly admin: string | null;
   readonly partners: number;
 }
@@ -100,15 +105,19 @@ export async function startGateway(configFile: string): Promise<Gateway> {
     limits: config.edges.xmpp.limits,
     random: Math.random,
   });
-  const admin = new AdminServer(metricsRegistry(gatewayMetrics({ journal, bridge, edge, home, store })));
-  const reload = new Reload({ config, journal, bridge, edge, home, own, proof });
+  const sip =
+    config.edges.sip &&
+    new SipParts({ config, sip: config.edges.sip, policies, bridge, journal, resolver, certificates, trust });
+  const choice = new ProtocolChoice({ resolver, now: Date.now });
+  const admin = new AdminServer(metricsRegistry(gatewayMetrics({ journal, bridge, edge, sip, home, store })));
+  const reload = new Reload({ config, journal, bridge, edge, sip, choice, home, own, proof });
 
   let closing: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     reload.close();
-    await edge.cease();
+    await Promise.all([edge.cease(), sip?.cease()]);
     await home.close();
-    await edge.close();
+    await Promise.all([edge.close(), sip?.close()]);
     await admin.close();
     bridge.close();
     store.close();
@@ -123,9 +132,11 @@ export async function startGateway(configFile: string): Promise<Gateway> {
   };
 
   try {
-    bridge.connect(edge, home.home);
+    const partners = sip === undefined ? edge : routedEdge({ bridge, xmpp: edge, sip: sip.edge, choice });
+    bridge.connect(partners, home.home);
     const adminAt = config.admin && (await admin.start(config.admin.listen.host, config.admin.listen.port));
     const bound = await edge.start();
+    const trunks = (await sip?.start()) ?? [];
     // Last, for a new link may drive out the one that stands: whoever runs a second gateway fails on its listeners.
     const { clients, webSockets } = await home.start();
     bridge.start();
@@ -138,6 +149,7 @@ export async function startGateway(configFile: string): Promise<Gateway> {
       directTls: addresses('direct'),
       clients: clients.map(endpointText),
       webSockets: webSockets.map(endpointText),
+      sip: trunks.map(endpointText),
       admin: adminAt ? endpointText(adminAt) : null,
       partners: policies.partners.length,
     };
@@ -178,10 +190,13 @@ function placedListeners({ edges, home, admin }: Config, place: KeyPlaces): Plac
     link.link === 'component'
       ? []
       : link[kind].map((address, index) => ({ address, place: place('home', 'xmpp', kind, index) }));
+  const ofSip = (kind: 'listen' | 'tcp') =>
+    (edges.sip?.[kind] ?? []).map((address, index) => ({ address, place: place('edges', 'sip', kind, index) }));
   return [
     ...of('listen'),
     ...of('directTls'),
     ...(['listen', 'directTls', 'webSocket', 'proxiedWebSocket'] as const).flatMap(ofClients),
+    ...(['listen', 'tcp'] as const).flatMap(ofSip),
     ...ofAdmin,
   ];
 }

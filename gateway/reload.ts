@@ -9,6 +9,8 @@ import { loadCertificates } from './credentials.ts';
 import { credentialFiles } from './gateway-options.ts';
 import type { JournalLog } from './journal-log.ts';
 import type { LocalHome } from './local-home.ts';
+import type { ProtocolChoice } from './protocol-choice.ts';
+import type { SipParts } from './sip-stack.ts';
 import type { XmppEdge } from './xmpp/edge.ts';
 import type { CertificateProof } from './xmpp/evidence/certificate.ts';
 import type { OwnCertificates } from './xmpp/own-certificates.ts';
@@ -18,6 +20,9 @@ export interface ReloadParts {
   readonly journal: JournalLog;
   readonly bridge: Bridge;
   readonly edge: XmppEdge;
+  /** Undefined where there are no SIP trunks. */
+  readonly sip: SipParts | undefined;
+  readonly choice: ProtocolChoice;
   readonly home: LocalHome;
   readonly own: OwnCertificates;
   readonly proof: CertificateProof;
@@ -59,7 +64,7 @@ export class Reload {
   }
 
   async #policies(): Promise<void> {
-    const { config, journal, bridge, edge, home } = this.#parts;
+    const { config, journal, bridge, edge, sip, choice, home } = this.#parts;
     const { set, findings } = await loadPolicies(config.policies);
     if (set === undefined) {
       journal.refuse('reload-failed', 'policy-invalid', { findings: findings.map(findingText) });
@@ -68,17 +73,20 @@ export class Reload {
     bridge.replacePolicies(set);
     home.policiesChanged(set);
     edge.reconsider();
+    sip?.policiesChanged(set);
+    choice.clear();
     journal.note('reloaded', { what: 'policies', partners: set.partners.length, findings: findings.map(findingText) });
   }
 
   async #credentials(): Promise<void> {
-    const { config, journal, edge, own, proof } = this.#parts;
+    const { config, journal, edge, sip, own, proof } = this.#parts;
     try {
       const certificates = await loadCertificates(config);
       const anchors = await loadTrust(config.tls.trust);
       own.replace(certificates);
       proof.replaceAnchors(anchors);
       edge.credentialsChanged();
+      sip?.credentialsChanged(certificates, anchors);
       const fingerprints = certificates.map(({ fingerprint }) => fingerprint);
       journal.note('reloaded', { what: 'certificates', certificates: fingerprints });
     } catch (error) {

@@ -56,7 +56,7 @@ export interface CertificateOptions extends Validity {
   /** uniformResourceIdentifier, e.g. `sip:contoso.example` (RFC 5922), ASCII. */
   readonly uris?: readonly string[] | undefined;
   /** Extended key usage; default both. */
-  readonly purposes?: readonly ('serverAuth' | 'clientAuth')[] | undefined;
+  readonly purposes?: readonly ('serverAuth' | 'clientAuth' | 'sipDomain')[] | undefined;
   /** Default: the first name, for people only (no verifier here reads it). '' leaves the subject empty. */
   readonly commonName?: string | undefined;
   /** Default ec (P-256); rsa has 3072 bits. */

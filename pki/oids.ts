@@ -18,6 +18,8 @@ export const oids = {
   anyExtendedKeyUsage: '2.5.29.37.0',
   serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
+  /** RFC 5924. */
+  sipDomain: '1.3.6.1.5.5.7.3.20',
 
   // otherName forms: RFC 6120 §13.7.1.4, RFC 4985 §2.
   xmppAddr: '1.3.6.1.5.5.7.8.5',

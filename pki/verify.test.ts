@@ -88,15 +88,16 @@ describe('the purpose of a chain', () => {
     });
 
   test.each<[string, Record<Purpose, boolean>]>([
-    ['serverAuth', { serverAuth: true, clientAuth: false, either: true }],
-    ['clientAuth', { serverAuth: false, clientAuth: true, either: true }],
-    ['serverAuth,clientAuth', { serverAuth: true, clientAuth: true, either: true }],
-    ['', { serverAuth: true, clientAuth: true, either: true }],
-    ['anyExtendedKeyUsage', { serverAuth: true, clientAuth: true, either: true }],
-    ['codeSigning', { serverAuth: false, clientAuth: false, either: false }],
+    ['serverAuth', { serverAuth: true, clientAuth: false, either: true, sip: true }],
+    ['clientAuth', { serverAuth: false, clientAuth: true, either: true, sip: true }],
+    ['serverAuth,clientAuth', { serverAuth: true, clientAuth: true, either: true, sip: true }],
+    ['', { serverAuth: true, clientAuth: true, either: true, sip: true }],
+    ['anyExtendedKeyUsage', { serverAuth: true, clientAuth: true, either: true, sip: true }],
+    ['codeSigning', { serverAuth: false, clientAuth: false, either: false, sip: false }],
+    ['1.3.6.1.5.5.7.3.20', { serverAuth: false, clientAuth: false, either: false, sip: true }],
   ])('with a leaf for "%s"', async (usages, expected) => {
     const chain = dersOf(await eku(usages));
-    for (const purpose of ['serverAuth', 'clientAuth', 'either'] as const) {
+    for (const purpose of ['serverAuth', 'clientAuth', 'either', 'sip'] as const) {
       expect(reasonOf(verify(chain, [root], purpose))).toBe(expected[purpose] ? 'ok' : 'certificate-wrong-purpose');
     }
   });

@@ -11,9 +11,10 @@ export { fingerprint } from './certificate.ts';
 
 /**
  * What the leaf must be issued for; `either` is the rule of XMPP, as public authorities issue no clientAuth any more.
- * id-kp-sipDomain alone (RFC 5924) is none of them: OpenSSL refuses such a certificate in the handshake already.
+ * `sip` takes id-kp-sipDomain (RFC 5924) beside the two: OpenSSL finds no purpose in a certificate with that one alone,
+ * and refuses it wherever OpenSSL itself is the judge.
  */
-export type Purpose = 'serverAuth' | 'clientAuth' | 'either';
+export type Purpose = 'serverAuth' | 'clientAuth' | 'either' | 'sip';
 
 export interface VerifyOptions {
   readonly anchors: TrustAnchors;
@@ -253,13 +254,20 @@ function strength(path: Path): ChainFailure | undefined {
 /** Uses of a key of which TLS needs one (RFC 5280 §4.2.1.12). */
 const TLS_USAGES = [keyUsage.digitalSignature, keyUsage.keyEncipherment, keyUsage.keyAgreement];
 
+const WANTED: Readonly<Record<Purpose, readonly string[]>> = {
+  serverAuth: [oids.serverAuth],
+  clientAuth: [oids.clientAuth],
+  either: [oids.serverAuth, oids.clientAuth],
+  sip: [oids.serverAuth, oids.clientAuth, oids.sipDomain],
+};
+
 /** RFC 5280 §4.2.1.12; as everywhere in TLS, purposes of an authority limit what it issues. */
 function purposes(path: Path, { purpose }: VerifyOptions): ChainFailure | undefined {
   const [leaf] = path;
   if (leaf.keyUsage !== undefined && !TLS_USAGES.some((usage) => leaf.keyUsage?.has(usage))) {
     return failure('certificate-wrong-purpose', `The key of ${leaf.label} is not meant for TLS.`);
   }
-  let wanted: string[] = purpose === 'either' ? [oids.serverAuth, oids.clientAuth] : [oids[purpose]];
+  let wanted: readonly string[] = WANTED[purpose];
   for (const certificate of path) {
     const allowed = certificate.purposes;
     if (allowed === undefined || allowed.has(oids.anyExtendedKeyUsage)) continue;

@@ -231,6 +231,13 @@ export const reasons = {
   'certificate-unusable': reason('internal-server-error', 'cancel', 500, 'One of our own certificates cannot be used.'),
   'trust-unusable': reason('internal-server-error', 'cancel', 500, 'A file of trusted certificates cannot be used.'),
   'listen-failed': reason('internal-server-error', 'cancel', 500, 'A listener cannot be opened.'),
+  'drachtio-unproven': reason(
+    'internal-server-error',
+    'cancel',
+    500,
+    'A drachtio server shows no certificate of a peer, and nothing stands in for that proof.',
+  ),
+  'drachtio-unusable': reason('internal-server-error', 'cancel', 500, 'The drachtio server cannot be used.'),
   'wrong-use': reason('internal-server-error', 'cancel', 500, 'The command was used wrongly.'),
   'partner-exists': reason('conflict', 'cancel', 500, 'The domain is a partner, or ours, already.'),
   'users-elsewhere': reason('not-allowed', 'cancel', 500, 'The local users are those of another server.'),

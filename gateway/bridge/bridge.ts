@@ -1,5 +1,6 @@
 import { type Address, foldDomain, wireDomain } from '../../policies/address.ts';
 import { type Direction, judge, otherProtocol, presenceVisibility, type Verdict } from '../../policies/judge.ts';
+import type { PartnerPolicy } from '../../policies/partner.ts';
 import type { ReasonCode } from '../../policies/reasons.ts';
 import type { PolicySet } from '../../policies/set.ts';
 import { AddressBook } from './address-book.ts';
@@ -12,7 +13,7 @@ import { Outbox, type OutboxLimits } from './outbox.ts';
 import type { OutboxStore } from './outbox-journal.ts';
 import type { Route } from './outbox-route.ts';
 import { PartnerTrust } from './partner-trust.ts';
-import type { Edge, EdgeHost, Evidence, Home, HomeHost, Taken, TrustVerdict } from './ports.ts';
+import type { Edge, EdgeHost, Evidence, Home, HomeHost, Protocol, Taken, TrustVerdict } from './ports.ts';
 import { PresenceRules } from './presence-rules.ts';
 import { errorReply } from './reply.ts';
 import type { Stanza, StanzaName } from './stanza.ts';
@@ -137,10 +138,10 @@ export class Bridge implements EdgeHost, HomeHost {
     return this.#homeDomains.has(domain);
   }
 
-  trust(domain: string, evidence: readonly Evidence[]): TrustVerdict {
+  trust(domain: string, evidence: readonly Evidence[], via: Protocol = 'xmpp'): TrustVerdict {
     return this.#homeDomains.has(domain)
       ? { sufficient: false, reason: 'no-partner' }
-      : this.#trust.judge(domain, evidence);
+      : this.#trust.judge(domain, evidence, via);
   }
 
   admitStream(domain: string): TrustVerdict {
@@ -155,8 +156,8 @@ export class Bridge implements EdgeHost, HomeHost {
     return this.#policies.partnerOf(one) === this.#policies.partnerOf(other);
   }
 
-  inbound(partnerDomain: string, homeDomain: string, stanza: Stanza): boolean {
-    return this.#cross('inbound', partnerDomain, homeDomain, stanza);
+  inbound(partnerDomain: string, homeDomain: string, stanza: Stanza, via: Protocol = 'xmpp'): boolean {
+    return this.#cross('inbound', partnerDomain, homeDomain, stanza, via);
   }
 
   outbound(partnerDomain: string, stanza: Stanza): boolean {
@@ -170,6 +171,7 @@ export class Bridge implements EdgeHost, HomeHost {
   }
 
   delivered(stanza: Stanza): void {
+    if (this.#edge?.arrived !== undefined && stanza.name === 'message') this.#arrived(this.#edge, stanza);
     this.#outbox?.settle(stanza);
   }
 
@@ -225,10 +227,29 @@ export class Bridge implements EdgeHost, HomeHost {
     this.#limits.close();
   }
 
-  #cross(direction: Direction, partnerDomain: string, homeDomain: string, stanza: Stanza): boolean {
+  /** Tells the edge of a message that came from a partner. */
+  #arrived(edge: Edge, message: Stanza): void {
+    const home = this.#domainOf(message.to);
+    const partner = this.#domainOf(message.from);
+    if (home !== undefined && partner !== undefined && this.isHome(home)) edge.arrived?.(home, partner, message);
+  }
+
+  /** What is bound for a partner goes by the protocol that its policy names, where the edge carries that. */
+  #outwardVia({ speaks }: PartnerPolicy): Protocol {
+    return speaks !== 'auto' && this.#edge?.carries?.has(speaks) ? speaks : 'xmpp';
+  }
+
+  #cross(
+    direction: Direction,
+    partnerDomain: string,
+    homeDomain: string,
+    stanza: Stanza,
+    inwardVia: Protocol = 'xmpp',
+  ): boolean {
     const policy = this.#policies.partnerOf(partnerDomain);
     if (policy === undefined) return this.#refuse(direction, partnerDomain, homeDomain, stanza, refusal('no-partner'));
-    const denied = otherProtocol(policy, 'xmpp');
+    const via = direction === 'inbound' ? inwardVia : this.#outwardVia(policy);
+    const denied = otherProtocol(policy, via);
     if (denied !== undefined) return this.#refuse(direction, partnerDomain, homeDomain, stanza, denied);
     const from = this.#addresses.read(stanza.from);
     const to = this.#addresses.read(stanza.to);
@@ -246,7 +267,7 @@ export class Bridge implements EdgeHost, HomeHost {
       return this.#refuse(direction, partnerDomain, homeDomain, stanza, verdict);
     }
     const [local, remote] = direction === 'inbound' ? [to, from] : [from, to];
-    const crossing = { direction, stanza, role, policy, partnerDomain, homeDomain, from, to, local, remote, now };
+    const crossing = { direction, via, stanza, role, policy, partnerDomain, homeDomain, from, to, local, remote, now };
     const outcome = this.#judge(crossing);
     if ('pass' in outcome) {
       this.tally.count(policy.name, direction, stanza.name);
@@ -265,7 +286,7 @@ export class Bridge implements EdgeHost, HomeHost {
   }
 
   #judge(crossing: Crossing): Outcome {
-    const { role, stanza, direction, policy, from, to, local, remote, now } = crossing;
+    const { role, stanza, direction, via, policy, from, to, local, remote, now } = crossing;
     switch (role) {
       case 'message':
       case 'iq-request': {
@@ -273,7 +294,7 @@ export class Bridge implements EdgeHost, HomeHost {
         const verdict = judge(policy, {
           kind,
           direction,
-          via: 'xmpp',
+          via,
           local,
           remote,
           bytes: stanza.bytes.length,

@@ -1,12 +1,14 @@
 import type { Address } from '../../policies/address.ts';
 import type { Direction, Verdict } from '../../policies/judge.ts';
 import type { PartnerPolicy } from '../../policies/partner.ts';
+import type { Protocol } from './ports.ts';
 import type { Stanza } from './stanza.ts';
 import type { Role } from './stanza-kind.ts';
 
 /** A stanza with all that judging it needs. */
 export interface Crossing {
   readonly direction: Direction;
+  readonly via: Protocol;
   readonly stanza: Stanza;
   readonly role: Role;
   readonly policy: PartnerPolicy;

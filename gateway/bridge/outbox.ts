@@ -303,7 +303,8 @@ export class Outbox {
     queue.marking = true;
     const last = Math.min(AHEAD, queue.waiting.length) - 1;
     let ahead = 0;
-    for (let index = 0; index <= last; index++) ahead = queue.waiting.at(index)?.kept?.ticket ?? ahead;
+    // What was given back later stands before what was given back earlier, whatever their tickets.
+    for (let index = 0; index <= last; index++) ahead = Math.max(ahead, queue.waiting.at(index)?.kept?.ticket ?? 0);
     this.#journal.markAhead(queue, ahead, () => {
       queue.marking = false;
       this.#feed(queue);

@@ -42,7 +42,7 @@ describe('trust', () => {
       false,
     ],
   ])('%s of %j: %s, by the line that demands it', (accept, proofs, sufficient) => {
-    expect(trusting(accept).judge('p.example', proofs)).toEqual({
+    expect(trusting(accept).judge('p.example', proofs, 'xmpp')).toEqual({
       sufficient,
       reason: sufficient ? 'allowed' : 'trust-insufficient',
       place: expect.objectContaining({ line: 4 }),
@@ -51,7 +51,9 @@ describe('trust', () => {
 
   it('is none without a policy, nor in our own name', () => {
     const proof = (domain: string): Evidence[] => [evidence('certificate', domain)];
-    expect(trusting('[certificate]').judge('stranger.example', proof('stranger.example')).reason).toBe('no-partner');
+    expect(trusting('[certificate]').judge('stranger.example', proof('stranger.example'), 'xmpp').reason).toBe(
+      'no-partner',
+    );
     const { bridge } = new Border(
       'partner: example\ndomains: [example, "*.example"]\ntrust: { accept: [certificate] }',
     );

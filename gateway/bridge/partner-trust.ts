@@ -2,7 +2,7 @@ import { otherProtocol } from '../../policies/judge.ts';
 import type { PartnerPolicy } from '../../policies/partner.ts';
 import type { PolicySet } from '../../policies/set.ts';
 import { type ProofKind, suffices } from '../../policies/trust.ts';
-import type { Evidence, TrustVerdict } from './ports.ts';
+import type { Evidence, Protocol, TrustVerdict } from './ports.ts';
 
 /** Whether what a partner proved is what its policy demands, and how many streams it may have. */
 export class PartnerTrust {
@@ -13,10 +13,10 @@ export class PartnerTrust {
     this.#policies = policies;
   }
 
-  judge(domain: string, evidence: readonly Evidence[]): TrustVerdict {
+  judge(domain: string, evidence: readonly Evidence[], via: Protocol): TrustVerdict {
     const partner = this.#policies().partnerOf(domain);
     if (partner === undefined) return { sufficient: false, reason: 'no-partner' };
-    const denied = otherProtocol(partner, 'xmpp');
+    const denied = otherProtocol(partner, via);
     if (denied !== undefined) return { sufficient: false, reason: denied.reason, place: denied.rule };
     const proofs = new Set<ProofKind>();
     for (const { domain: of, holds, proof } of evidence) if (holds && of === domain) proofs.add(proof);

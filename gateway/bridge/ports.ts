@@ -28,6 +28,9 @@ export interface Keeper {
   whenKept(then: () => void): void;
 }
 
+/** How a partner is reached. */
+export type Protocol = 'xmpp' | 'sip';
+
 /** What one proof of a partner's identity found. */
 export interface Evidence {
   readonly proof: ProofKind;
@@ -49,15 +52,15 @@ export interface TrustVerdict {
 /** What an edge may ask and tell the middle. */
 export interface EdgeHost extends Keeper {
   isHome(domain: string): boolean;
-  /** Whether this evidence suffices for this partner: its policy decides. */
-  trust(domain: string, evidence: readonly Evidence[]): TrustVerdict;
+  /** Whether this evidence suffices for this partner, who comes by XMPP unless `via` says otherwise: its policy decides. */
+  trust(domain: string, evidence: readonly Evidence[], via?: Protocol): TrustVerdict;
   /** Takes one of the partner's simultaneous streams; insufficient where its policy allows no more. */
   admitStream(domain: string): TrustVerdict;
   releaseStream(domain: string): void;
   /** Whether one policy speaks of both domains: then a stream that proves both is one stream of that partner. */
   samePartner(one: string, other: string): boolean;
-  /** A stanza from a proven partner. */
-  inbound(partnerDomain: string, homeDomain: string, stanza: Stanza): boolean;
+  /** A stanza from a proven partner, which came by XMPP unless `via` says otherwise. */
+  inbound(partnerDomain: string, homeDomain: string, stanza: Stanza, via?: Protocol): boolean;
   /** The outbound way of this pair takes stanzas again, or has gone. */
   roomForPartner(homeDomain: string, partnerDomain: string): void;
   /** No way leads to the partner, and soon none will: what is kept for it comes back to its senders. */
@@ -66,10 +69,14 @@ export interface EdgeHost extends Keeper {
 
 /** What the middle asks of an edge. */
 export interface Edge {
+  /** What it carries; without this XMPP alone. */
+  readonly carries?: ReadonlySet<Protocol>;
   /** Queues a stanza for a partner, in order per pair of domains. */
   send(homeDomain: string, partnerDomain: string, stanza: Stanza): Taken;
   /** The inbound streams of this pair may be read again. */
   room(homeDomain: string, partnerDomain: string): void;
+  /** The home has taken a message that this partner sent: for an edge whose protocol tells senders so. */
+  arrived?(homeDomain: string, partnerDomain: string, message: Stanza): void;
 }
 
 /** What a home may tell the middle. */

@@ -118,8 +118,8 @@ export class PresenceRules {
     }
   }
 
-  #question({ direction, local, remote, now }: Crossing, kind: Question['kind']): Question {
-    return { kind, direction, via: 'xmpp', local, remote, at: now };
+  #question({ direction, via, local, remote, now }: Crossing, kind: Question['kind']): Question {
+    return { kind, direction, via, local, remote, at: now };
   }
 
   /** Whether a real address in a room's presence is of a local user whom this partner may not see. */

@@ -48,9 +48,19 @@ it('shows with --once all that must be seen, says so in a line each, and leaves 
       /^ 8 ✓ a flood throttled .*600 sent, \d{2,3} received, \d{3} bounced with resource-constraint; policies/,
     ),
     expect.stringMatching(/^ 9 ✓ an unknown domain refused .*stream error not-authorized/),
-    expect.stringMatching(/^10 ✓ a killed gateway loses nothing .*none lost, none twice, order kept$/),
+    expect.stringMatching(
+      /^10 ✓ a SIP message each way .*alice [\d.]+ ms, 200 OK; alice → dora: MESSAGE sip:dora@northwind\.example, From sip:alice@contoso\.example;gr=\S+$/,
+    ),
+    expect.stringMatching(
+      /^11 ✓ a SIP call to the PBX .*INVITE sip:alice@contoso\.example From sip:dora@northwind\.example: 180, answered .* ACK; .*BYE; log: call ended$/,
+    ),
+    expect.stringMatching(/^12 ✓ a sips: message refused .*480 .*, Warning 380 .*; log: sips-not-bridged$/),
+    expect.stringMatching(
+      /^13 ✓ a spoofed From refused .*From ceo@contoso\.example: 403 .*; From bob@fabrikam\.example: 403 .*; log: sender-not-proven$/,
+    ),
+    expect.stringMatching(/^14 ✓ a killed gateway loses nothing .*none lost, none twice, order kept$/),
   ]);
-  expect(lines.at(-1)).toBe('All 10 as they must be.');
+  expect(lines.at(-1)).toBe('All 14 as they must be.');
   expect(code).toBe(0);
   expect(await readdir(folder)).toEqual([]);
 }, 60_000);
@@ -60,6 +70,7 @@ it('says first how to sign in, and leaves nothing behind when it is interrupted'
   while (!lines.some((line) => line.startsWith('Configuration'))) await once(output, 'line');
   expect(lines.join('\n')).toMatch(/alice@contoso\.example +password \S+\n(.*\n)* +server +127\.\S+ port \d+,/);
   expect(lines.join('\n')).toMatch(/WebSocket +wss?:\/\/127\.\S+:\d+\/\S*\n +CA file +\S+\/pki\/ca\.pem/);
+  expect(lines.join('\n')).toMatch(/user +sip:dora@northwind\.example, .*\n +SIP +127\.\S+ port \d+, mutual TLS/);
   child.kill('SIGINT');
   expect(await ended).toEqual([130, null]);
   expect(await readdir(folder)).toEqual([]);

@@ -15,7 +15,7 @@ interface DemoOptions {
   readonly json?: boolean;
 }
 
-/** `demo`: two organisations on this machine, and a tour of what their gateways do. */
+/** `demo`: two organisations on this machine, a partner that speaks SIP, and a tour of what their gateways do. */
 export function addDemo(program: Command, cli: Cli): void {
   program
     .command('demo')
@@ -58,7 +58,7 @@ async function show(
   const { steps } = await import('../demo/tour.ts');
   const { tour } = await import('../demo/step.ts');
   const report = json ? jsonReport : textReport(process.stdout.isTTY === true && !process.env.NO_COLOR);
-  terminal.out(report.opening([stage.contoso, stage.fabrikam], stage.folder));
+  terminal.out(report.opening([stage.contoso, stage.fabrikam], stage.northwind, stage.folder));
   const signal = ends ? AbortSignal.any([interrupted, AbortSignal.timeout(ONCE_MS)]) : interrupted;
   const findings: Finding[] = [];
   for await (const finding of tour(steps, stage, signal)) {

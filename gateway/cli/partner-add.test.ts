@@ -127,7 +127,7 @@ describe('partner add', () => {
     }
     const { out } = await world.partner('add', 'fabrikam.example');
     expect(out).toMatch(
-      /^ok +sip +_sipfederationtls\._tcp\.fabrikam\.example leads to sip\.fabrikam\.example:5061; this/m,
+      /^ok +sip +_sipfederationtls\._tcp\.fabrikam\.example leads to sip\.fabrikam\.example:5061; for a trunk/m,
     );
     expect(await policyFile()).toMatch(
       /^domains: \[fabrikam\.example\] +# its chat rooms too: conference\.fabrikam\.example$/m,

@@ -1,11 +1,13 @@
 import { getServers } from 'node:dns';
 import { open } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { readDocument, type Source } from '../../policies/document.ts';
 import { Fault, type Place, systemText } from '../../policies/fault.ts';
 import { type Finding, inOrder, keyPathText } from '../../policies/finding.ts';
 import { FindingsFault } from '../../policies/findings-fault.ts';
+import { drachtioRemarks } from './drachtio.ts';
 import { gatewaySchema } from './schema.ts';
 import { Secret } from './secret.ts';
 
@@ -30,11 +32,9 @@ type Written = z.output<ReturnType<typeof gatewaySchema>>;
  * absolute; what each key means stands in the schema (`schema.ts`) and in the README's reference.
  */
 export type Config = Frozen<
-  Omit<Written, 'home' | 'edges' | 'dns'> & {
+  Omit<Written, 'dns'> & {
     /** The file it was read from, absolute. */
     file: string;
-    home: Omit<Written['home'], 'sip'>;
-    edges: Omit<Written['edges'], 'sip'>;
     dns: Written['dns'] & { servers: string[] };
   }
 >;
@@ -85,29 +85,65 @@ export function parseConfig(text: string, file: string): ConfigReading {
   const place: KeyPlaces = (...path) => reading.source.place(path);
   const findings = inOrder(remarks(reading.value, reading.source));
   if (findings.some((finding) => finding.severity === 'error')) return { config: undefined, findings, place };
-  const { home, edges, dns, ...rest } = reading.value;
+  const { dns, ...rest } = reading.value;
   const config: Config = {
     ...rest,
     file: resolve(file),
-    home: { domains: home.domains, xmpp: home.xmpp },
-    edges: { xmpp: edges.xmpp },
     dns: { ...dns, servers: dns.servers ?? getServers() },
   };
   return { config: deepFreeze(config), findings, place };
 }
 
-function remarks(written: Written, source: Source): Finding[] {
-  const findings: Finding[] = [];
-  const say = (severity: Finding['severity'], path: readonly string[], message: string, remedy: string) =>
-    findings.push({ severity, place: source.keyPlace(path), path: keyPathText(path), message, remedy });
-  if (written.edges.sip !== undefined) {
+type Say = (severity: Finding['severity'], path: readonly string[], message: string, remedy: string) => void;
+
+function sipRemarks({ edges: { sip }, home, tls }: Written, say: Say): void {
+  if (home.sip !== undefined && sip === undefined) {
     say(
-      'warning',
-      ['edges', 'sip'],
-      'this build carries no SIP and ignores this section',
-      'remove `edges.sip` to be rid of this line',
+      'error',
+      ['home', 'sip'],
+      'a PBX is of use only where there are SIP trunks',
+      'add `edges.sip: { listen: ["0.0.0.0:5061"] }`',
     );
   }
+  if (sip === undefined) return;
+  if (sip.drachtio !== undefined) {
+    const listens = sip.listen.length + sip.tcp.length > 0;
+    for (const { severity, key, message, remedy } of drachtioRemarks(sip.drachtio, home.sip !== undefined, listens)) {
+      say(severity, ['edges', 'sip', 'drachtio', ...(key === undefined ? [] : [key])], message, remedy);
+    }
+  } else if (sip.listen.length === 0) {
+    say('warning', ['edges', 'sip'], 'no trunk can reach us: SIP listens nowhere', 'add `listen: ["0.0.0.0:5061"]`');
+  } else if (tls.certificates.length === 0) {
+    say(
+      'error',
+      ['edges', 'sip', 'listen'],
+      'trunks need TLS, and no certificate is named',
+      'add `tls.certificates: [{ cert, key }]`',
+    );
+  }
+  if (sip.tcp.length > 0 && home.sip?.tls !== false) {
+    const remedy = 'remove it, or add `home.sip` with `tls: false`';
+    say('warning', ['edges', 'sip', 'tcp'], 'there is no home PBX without TLS, so nobody is accepted here', remedy);
+  }
+  if (home.sip?.tls === false && home.sip.addresses === undefined && isIP(home.sip.host) === 0) {
+    const message = 'nothing tells the PBX from anybody else: without TLS its address is all there is to know it by';
+    say('error', ['home', 'sip', 'host'], message, 'add `addresses: ["192.0.2.9"]`, or write an IP address here');
+  }
+  if (home.sip?.tls === false && !isLoopback(home.sip.host)) {
+    const message = 'the PBX is spoken to without TLS: anyone on the way can read and change what is said';
+    say('warning', ['home', 'sip', 'tls'], message, 'set it to true');
+  }
+}
+
+function isLoopback(name: string): boolean {
+  return name === 'localhost' || name === '::1' || /^127(?:\.\d{1,3}){3}$/.test(name);
+}
+
+function remarks(written: Written, source: Source): Finding[] {
+  const findings: Finding[] = [];
+  const say: Say = (severity, path, message, remedy) =>
+    findings.push({ severity, place: source.keyPlace(path), path: keyPathText(path), message, remedy });
+  sipRemarks(written, say);
   if (written.dns.dnssec === 'validate') {
     const message = 'this build does not validate DNSSEC itself yet: every answer counts as insecure';
     say('warning', ['dns', 'dnssec'], message, 'use `trust-ad` with a validating resolver on this machine, or `off`');
@@ -129,6 +165,7 @@ function remarks(written: Written, source: Source): Finding[] {
   const secrets = {
     'home.xmpp.secret': local.link === 'component' ? local.secret : undefined,
     'edges.xmpp.dialback.secret': written.edges.xmpp.dialback.secret,
+    'edges.sip.drachtio.secret': written.edges.sip?.drachtio?.secret,
   };
   for (const [path, secret] of Object.entries(secrets)) {
     if (secret?.source !== 'plain') continue;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { duration, rate, size } from '../../policies/units.ts';
 import { listenAddress } from './endpoint.ts';
 import { secret } from './secret.ts';
+import { sipEdge } from './sip.ts';
 
 /** Most addresses of one kind to listen on. */
 const LISTENERS = 64;
@@ -78,9 +79,6 @@ export const edges = (base: string) =>
   z
     .strictObject({
       xmpp: xmpp(base),
-      sip: z
-        .looseObject({ listen: z.array(listenAddress).max(LISTENERS).optional().describe('Ignored.') })
-        .optional()
-        .describe('SIP trunks. Accepted and ignored, with a warning: this build carries no SIP.'),
+      sip: sipEdge(base).optional(),
     })
     .describe('Where the outside arrives.');

@@ -4,6 +4,7 @@ import { duration } from '../../policies/units.ts';
 import { embeddedHome } from './embedded-home.ts';
 import { host, port } from './endpoint.ts';
 import { secret } from './secret.ts';
+import { sipHome } from './sip.ts';
 
 /** Most home domains: each is looked up on every stanza and announced to every partner. */
 const DOMAINS = 1_000;
@@ -33,13 +34,6 @@ export const home = (base: string) =>
         .describe(
           'The local XMPP server: the link to one, or the embedded one. `link` says which, and has keys of its own.',
         ),
-      sip: z
-        .unknown()
-        .refine((written) => written === undefined, {
-          message: 'this build carries no SIP: there is no PBX trunk yet',
-          params: { remedy: 'remove `home.sip`' },
-        })
-        .optional()
-        .describe('A local PBX. Refused: this build carries no SIP.'),
+      sip: sipHome.optional(),
     })
     .describe('The local side: the domains and the server behind the gateway.');

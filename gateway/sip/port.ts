@@ -37,7 +37,7 @@ export interface Received {
 export interface Reply extends Received {
   readonly status: number;
   readonly reason: string;
-  /** `timeout` comes as 408, `transport` as 503: no response came, and whether the request arrived is open. `unsent`: it was certainly not sent. */
+  /** `timeout` comes as 408, `transport` as 503: no response came, and whether the request arrived is open. `unsent`: it was certainly not sent, and `reason` is the code of the registry where it is known why. */
   readonly origin: 'peer' | 'timeout' | 'transport' | 'unsent';
 }
 

@@ -28,7 +28,8 @@ const trunkHost = z
   .transform(through(readHost))
   .meta({ title: 'host or host:port', examples: ['sbc.fabrikam.example', '192.0.2.7:5061', '[2001:db8::7]:5061'] });
 
-const network = z
+/** An IP address, or a network in CIDR notation. */
+export const network = z
   .string()
   .min(1)
   .max(64)

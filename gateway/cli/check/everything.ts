@@ -7,6 +7,7 @@ import { checkHomeLink } from './home-link.ts';
 import { checkListeners } from './listeners.ts';
 import { checkLog } from './log.ts';
 import { checkPolicies } from './policies.ts';
+import { checkSip } from './sip.ts';
 import { checkState } from './state.ts';
 import { checkTrust } from './trust.ts';
 
@@ -31,6 +32,7 @@ export async function checkEverything(file: string, progress: (what: string) => 
     checkLog(at),
     checkListeners(at),
   ]);
+  const sip = checkSip(at, policies.set);
   const local = config.home.xmpp;
   progress(local.link === 'component' ? `the home link at ${local.host}:${local.port}` : 'the embedded home');
   const home = checkHomeLink(at, { partners: policies.set?.partners ?? [], running: listeners.inUse });
@@ -43,6 +45,7 @@ export async function checkEverything(file: string, progress: (what: string) => 
     ...log,
     ...listeners.observations,
     ...(await domains),
+    ...(await sip),
     ...(await home),
   ];
 }

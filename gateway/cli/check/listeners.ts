@@ -23,14 +23,17 @@ interface Listener {
 export async function checkListeners({ config, place }: Checked): Promise<ListenerCheck> {
   const { listen, directTls } = config.edges.xmpp;
   const local = config.home.xmpp;
-  const listener = (section: string, kind: string, what: string) => (address: ListenAddress, index: number) => ({
-    address,
-    what,
-    place: place(section, 'xmpp', kind, index),
-  });
+  const listener =
+    (section: string, kind: string, what: string, protocol = 'xmpp') =>
+    (address: ListenAddress, index: number) => ({ address, what, place: place(section, protocol, kind, index) });
   const edge = [
     ...listen.map(listener('edges', 'listen', 'streams with STARTTLS')),
     ...directTls.map(listener('edges', 'directTls', 'streams with direct TLS')),
+  ];
+  const { sip } = config.edges;
+  const trunks = [
+    ...(sip?.listen ?? []).map(listener('edges', 'listen', 'SIP trunks', 'sip')),
+    ...(sip?.tcp ?? []).map(listener('edges', 'tcp', 'the home PBX without TLS', 'sip')),
   ];
   const clients =
     local.link === 'component'
@@ -48,7 +51,7 @@ export async function checkListeners({ config, place }: Checked): Promise<Listen
   const observations: Observation[] = [...admin.flatMap(exposed), ...nowhere(edge, place('edges', 'xmpp'))];
   const held: { readonly listener: Listener; readonly server: Server }[] = [];
   let inUse = false;
-  for (const one of [...edge, ...clients, ...admin]) {
+  for (const one of [...edge, ...trunks, ...clients, ...admin]) {
     const server = createServer();
     const problem = await problemOf(server, one.address);
     if (problem === undefined) held.push({ listener: one, server });

@@ -58,19 +58,10 @@ function claimed(set: PolicySet, domain: string): Observation[] {
 }
 
 function beyondThisBuild(partner: PartnerPolicy): Observation[] {
-  const observations: Observation[] = [];
-  if (partner.speaks === 'sip') {
-    const message = `${partner.name} speaks SIP only, which this build does not: nothing crosses`;
-    observations.push(warning('policies', message, { place: partner.place, remedy: 'write `speaks: xmpp`' }));
-  }
   const { mode, methods, rule } = partner.trust;
   const absent = methods.filter((method) => !PROVABLE.has(method));
   const never = absent.length > 0 && (mode === 'all' || absent.length === methods.length);
-  if (never) {
-    const message = `this build cannot find the proof ${absent.join(' or ')}, so ${partner.name} is never proven`;
-    observations.push(
-      warning('policies', message, { place: rule, remedy: 'accept `certificate` or `dialback` as well' }),
-    );
-  }
-  return observations;
+  if (!never) return [];
+  const message = `this build cannot find the proof ${absent.join(' or ')}, so ${partner.name} is never proven`;
+  return [warning('policies', message, { place: rule, remedy: 'accept `certificate` or `dialback` as well' })];
 }

@@ -21,7 +21,7 @@ edges:
     listen: ["0.0.0.0:5269"]    # with STARTTLS; IPv6: "[::]:5269"
     directTls: ["0.0.0.0:5270"] # TLS from the first byte (XEP-0368)
     # dialback: { secret: { env: DIALBACK_SECRET } }  # the same on every node; made up at start without it
-  # sip: { listen: ["0.0.0.0:5061"] }       # this build carries no SIP
+  # sip: { listen: ["0.0.0.0:5061"] }       # SIP trunks, over TLS
 
 tls:
   certificates:                 # chosen by domain; taken up on change, nothing drops

@@ -95,7 +95,10 @@ async function sipServices(resolver: Resolver, domain: string, { signal }: Sight
   const found = SIP_SERVICES.map(async (service) => {
     const records = await srv(resolver, `${service}.${domain}`, signal);
     return records.map(({ target, port }) =>
-      ok('sip', `${service}.${domain} leads to ${endpointText({ host: target, port })}; this build carries no SIP`),
+      ok(
+        'sip',
+        `${service}.${domain} leads to ${endpointText({ host: target, port })}; for a trunk write \`speaks: sip\``,
+      ),
     );
   });
   return (await Promise.all(found)).flat();

@@ -34,6 +34,7 @@ export async function testPartner(domain: string, test: LiveTest): Promise<void>
       error('policies', 'the partner speaks SIP only', {
         reason: 'protocol-denied',
         place: partner.otherProtocol.rule,
+        remedy: 'this command tries XMPP; how a trunk stands is in the log and in the metric drawbridge_trunks',
       }),
     );
     return;
