@@ -2,14 +2,16 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** What an organisation's gateway listens for. */
-export type Service = 'xmpp-server' | 'xmpp-client' | 'websocket';
+/** What an organisation's servers listen for. */
+export type Service = 'xmpp-server' | 'xmpp-client' | 'websocket' | 'sip' | 'sips';
 
 /** The ports everyone knows these services by; 5280 is what XMPP servers use for WebSocket. */
 const WELL_KNOWN: Readonly<Record<Service, number>> = {
   'xmpp-server': 5269,
   'xmpp-client': 5222,
   websocket: 5280,
+  sip: 5060,
+  sips: 5061,
 };
 /**
  * Below the ranges from which systems draw source ports (32768 upwards on Linux, 49152 on macOS and Windows), so that a

@@ -19,6 +19,14 @@ export interface OrganisationPlan {
   readonly policies: Readonly<Record<string, string>>;
 }
 
+/** Where SIP comes and goes. */
+export interface SipPorts {
+  /** Of its gateway, for trunks of partners over TLS. */
+  readonly trunks: number;
+  /** Of its PBX, over TCP. */
+  readonly pbx: number;
+}
+
 /** Where it stands. */
 export interface Site {
   /** An empty folder of its own. */
@@ -26,6 +34,8 @@ export interface Site {
   /** Its loopback address. */
   readonly address: string;
   readonly ports: Ports;
+  /** There where partners may come by SIP. */
+  readonly sip?: SipPorts | undefined;
 }
 
 /** What its gateway must know of the world around. */
@@ -48,6 +58,7 @@ export class Organisation {
   readonly xmppServer: number;
   readonly xmppClient: number;
   readonly webSocket: number;
+  readonly sip: SipPorts | undefined;
   readonly #policies: Readonly<Record<string, string>>;
 
   /** Makes its authority and certificate, and takes its ports; nothing listens yet. */
@@ -56,19 +67,20 @@ export class Organisation {
     const authority = await createAuthority({ name: `Private authority of ${domain}`, permittedDomains: [domain] });
     const certificate = await issueCertificate(authority, { domains: [domain] });
     const { address, ports } = site;
-    return new Organisation(plan, site, authority, certificate, [
-      await ports.take(address, 'xmpp-server'),
-      await ports.take(address, 'xmpp-client'),
-      await ports.take(address, 'websocket'),
-    ]);
+    const taken = {
+      xmppServer: await ports.take(address, 'xmpp-server'),
+      xmppClient: await ports.take(address, 'xmpp-client'),
+      webSocket: await ports.take(address, 'websocket'),
+    };
+    return new Organisation(plan, site, authority, certificate, taken);
   }
 
   private constructor(
     { domain, users, policies }: OrganisationPlan,
-    { folder, address }: Site,
+    { folder, address, sip }: Site,
     { certificatePem }: Authority,
     certificate: KeyPair,
-    [xmppServer, xmppClient, webSocket]: readonly [number, number, number],
+    { xmppServer, xmppClient, webSocket }: Pick<Organisation, 'xmppServer' | 'xmppClient' | 'webSocket'>,
   ) {
     this.domain = domain;
     this.users = users;
@@ -79,6 +91,7 @@ export class Organisation {
     this.xmppServer = xmppServer;
     this.xmppClient = xmppClient;
     this.webSocket = webSocket;
+    this.sip = sip;
     this.#policies = policies;
     this.daemon = new Daemon(folder);
   }
@@ -129,14 +142,17 @@ export class Organisation {
   }
 
   #gatewayYaml(nameServer: string, trust: readonly string[]): string {
+    const { sip } = this;
     const at = (port: number) => `"${this.address}:${port}"`;
+    const pbx = sip && `\n  sip: { host: ${this.address}, port: ${sip.pbx}, tls: false }`;
+    const trunks = sip && `\n  sip: { listen: [${at(sip.trunks)}] }`;
     return `state: ./state
 policies: ./policies
 home:
   domains: [${this.domain}]
-  xmpp: { link: embedded, listen: [${at(this.xmppClient)}], webSocket: [${at(this.webSocket)}] }
+  xmpp: { link: embedded, listen: [${at(this.xmppClient)}], webSocket: [${at(this.webSocket)}] }${pbx ?? ''}
 edges:
-  xmpp: { listen: [${at(this.xmppServer)}] }
+  xmpp: { listen: [${at(this.xmppServer)}] }${trunks ?? ''}
 tls:
   certificates: [{ cert: pki/gateway.pem, key: pki/gateway.key }]
   trust: [${trust.join(', ')}]

@@ -14,7 +14,17 @@ limits:
   messages: { rate: ${BURST}/s, burst: ${BURST} }
 `;
 
-/** And the other way round. */
+/** And of northwind.example, whose gateway comes from this machine like everybody here. */
+export const policyForNorthwind = `partner: northwind.example
+speaks: sip
+domains: [northwind.example]
+trust: { accept: [certificate] }
+trunk: { addresses: [127.0.0.0/8] }
+messages: { allow: both }
+calls: { allow: both }
+`;
+
+/** What fabrikam.example thinks of contoso.example. */
 export const policyForContoso = `partner: contoso.example
 domains: [contoso.example]
 trust: { accept: [certificate] }

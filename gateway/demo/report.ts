@@ -1,18 +1,33 @@
 import { styleText } from 'node:util';
-import type { Organisation } from './organisation.ts';
+import type { Organisation, SipPorts } from './organisation.ts';
+import type { SipPartner } from './sip-partner.ts';
 import type { Finding } from './step.ts';
+
+/** What whoever signs in at an organisation must know of it. */
+export type SignIn = Pick<
+  Organisation,
+  'domain' | 'address' | 'users' | 'xmppClient' | 'webSocketUrl' | 'authorityFile' | 'sip'
+>;
+
+/** How a SIP partner is reached. */
+export type SipContact = Pick<SipPartner, 'domain' | 'address' | 'port' | 'uri' | 'jid'>;
 
 /** How the demo is told of: for people, on a terminal or not, or as one JSON object a line. */
 export interface Report {
-  opening(organisations: readonly Organisation[], folder: string): string;
+  opening(organisations: readonly SignIn[], sipPartner: SipContact, folder: string): string;
   finding(finding: Finding): string;
   /** `steps` is how many there are; fewer findings are there where an essential one did not hold. */
   closing(findings: readonly Finding[], steps: number): string;
 }
 
 export const jsonReport: Report = {
-  opening: (organisations, folder) =>
-    JSON.stringify({ event: 'sign-in', folder, organisations: organisations.map(signInFacts) }),
+  opening: (organisations, { domain, uri, address, port }, folder) =>
+    JSON.stringify({
+      event: 'sign-in',
+      folder,
+      organisations: organisations.map(signInFacts),
+      sipPartner: { domain, uri, address, port },
+    }),
   finding: (finding) => JSON.stringify({ event: 'step', ...finding }),
   closing: (findings, steps) => JSON.stringify({ event: 'end', steps, held: held(findings) }),
 };
@@ -26,15 +41,20 @@ export function textReport(styled: boolean): Report {
   const style = (format: Parameters<typeof styleText>[0], text: string): string =>
     styled ? styleText(format, text, { validateStream: false }) : text;
   return {
-    opening(organisations, folder) {
-      const lines = organisations.flatMap((organisation) => [
+    opening(organisations, sipPartner, folder) {
+      const block = (domain: string, where: string, lines: readonly (readonly [string, string])[]): string[] => [
         '',
-        `  ${style('bold', organisation.domain)}  at ${organisation.address}`,
-        ...signInLines(organisation).map(([what, how]) => `    ${what.padEnd(10)} ${how}`),
-      ]);
+        `  ${style('bold', domain)}  at ${where}`,
+        ...lines.map(([what, how]) => `    ${what.padEnd(10)} ${how}`),
+      ];
+      const lines = organisations.flatMap((one) => block(one.domain, one.address, signInLines(one)));
+      const { domain, address } = sipPartner;
       return [
         'Two organisations on this machine, a gateway each. Sign in with any XMPP client:',
         ...lines,
+        '',
+        'And a partner of contoso.example that speaks SIP, played by this demo:',
+        ...block(domain, address, sipLines(sipPartner)),
         '',
         `Configuration, policies and logs are in ${folder}`,
         '',
@@ -70,7 +90,8 @@ function signInLines({
   users,
   authorityFile,
   webSocketUrl,
-}: Organisation): [string, string][] {
+  sip,
+}: SignIn): [string, string][] {
   return [
     ...Object.entries(users).map(([local, password]): [string, string] => [
       'user',
@@ -79,10 +100,26 @@ function signInLines({
     ['server', `${address} port ${xmppClient}, STARTTLS, certificate of ${domain}`],
     ['WebSocket', webSocketUrl],
     ['CA file', authorityFile],
+    ...sipPortLines(address, sip),
   ];
 }
 
-function signInFacts({ domain, address, xmppClient, users, authorityFile, webSocketUrl }: Organisation) {
+function sipPortLines(address: string, sip: SipPorts | undefined): [string, string][] {
+  if (sip === undefined) return [];
+  return [
+    ['SIP', `${address} port ${sip.trunks}, mutual TLS, for partners`],
+    ['PBX', `${address} port ${sip.pbx}, TCP, played by this demo`],
+  ];
+}
+
+function sipLines({ domain, uri, jid, address, port }: SipContact): [string, string][] {
+  return [
+    ['user', `${uri}, who answers what alice writes to ${jid} once the tour is over`],
+    ['SIP', `${address} port ${port}, mutual TLS, certificate of ${domain}`],
+  ];
+}
+
+function signInFacts({ domain, address, xmppClient, users, authorityFile, webSocketUrl, sip }: SignIn) {
   const accounts = Object.entries(users).map(([local, password]) => ({ address: `${local}@${domain}`, password }));
-  return { domain, address, port: xmppClient, webSocket: webSocketUrl, authorityFile, users: accounts };
+  return { domain, address, port: xmppClient, webSocket: webSocketUrl, authorityFile, users: accounts, sip };
 }

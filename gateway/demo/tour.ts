@@ -7,6 +7,9 @@ import { executiveHidden, presenceSeen } from './steps/presence.ts';
 import { proof } from './steps/proof.ts';
 import { ready } from './steps/ready.ts';
 import { spoofRefused, strangerRefused } from './steps/refusals.ts';
+import { sipCall } from './steps/sip-call.ts';
+import { sipMessages } from './steps/sip-messages.ts';
+import { sipsRefused, spoofedFromRefused } from './steps/sip-refusals.ts';
 import { subscription } from './steps/subscription.ts';
 
 /** What the demo shows, in this order. */
@@ -20,5 +23,9 @@ export const steps: readonly Step<Scene>[] = [
   spoofRefused,
   floodThrottled,
   strangerRefused,
+  sipMessages,
+  sipCall,
+  sipsRefused,
+  spoofedFromRefused,
   crashLosesNothing,
 ];
