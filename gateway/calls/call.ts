@@ -144,10 +144,18 @@ export class Call {
       this.#finish('cancelled', { by: 'peer' });
       return;
     }
+    const joined = Promise.withResolvers<Session | undefined>();
+    // The called side may change the call before the caller's ACK is in.
+    session.onModify = async (offer) => {
+      const caller = await joined.promise;
+      return caller === undefined ? { refuse: { status: 500 } } : modifyAcross(caller, offer);
+    };
     try {
       const caller = await this.#answer(sdp, ack);
       this.#join(caller, session);
+      joined.resolve(caller);
     } catch (error) {
+      joined.resolve(undefined);
       await session.end();
       this.#finish('failed', { by: 'timeout', reason: (error as Error).message });
     }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Session } from '../sip/port.ts';
 import { home, partner, reply, TestExchange, type TestInCall, type TestOutCall } from './calls.fixture.ts';
 
 const both = 'calls: { allow: both }';
@@ -147,6 +148,24 @@ describe('A call from a partner to the PBX', () => {
     await exchange.settle();
     expect(out.session.end_).toBeDefined();
     expectNothingLeft(exchange);
+  });
+
+  it('carries a change of the called side that comes before the caller has confirmed', async () => {
+    for (const confirmed of [true, false]) {
+      const exchange = new TestExchange(both);
+      const ack = Promise.withResolvers<Session>();
+      const incoming = exchange.inward(bob, alice, { answer: () => ack.promise });
+      const out = await exchange.pbx.call(1);
+      out.answers('answer');
+      await exchange.settle();
+      const change = out.session.changes('change');
+      if (confirmed) ack.resolve(incoming.session);
+      else ack.reject(new Error('no ACK'));
+      expect(await change).toEqual(confirmed ? { sdp: 'answer to the change' } : { refuse: { status: 500 } });
+      await exchange.calls.close();
+      await exchange.settle();
+      expectNothingLeft(exchange);
+    }
   });
 
   it('is cut off at the longest that the policy allows', async () => {

@@ -50,7 +50,9 @@ export class Calls {
       incoming.refuse({ status: this.#closed ? 480 : 483 });
       return;
     }
-    const routed = routing.route({ kind: 'call', ...incoming });
+    // One by one: a call of the stack answers by getters, which a spread leaves behind.
+    const { from, target, trunk } = incoming;
+    const routed = routing.route({ kind: 'call', from, target, trunk });
     if ('refused' in routed) {
       this.#refuse(incoming, routed.partner, routed.refused);
       return;
