@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, globSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Programs that every path of a Debian user may lack. */
@@ -25,6 +25,13 @@ const requirements = {
     { package: 'bsdutils', installed: () => hasCommand('script') },
   ],
   haproxy: [{ package: 'haproxy', installed: () => hasCommand('haproxy') }],
+  kamailio: [
+    { package: 'kamailio', installed: () => hasCommand('kamailio') && hasCommand('kamcmd') },
+    { package: 'kamailio-tls-modules', installed: () => globSync('/usr/lib/*/kamailio/modules/tls.so').length > 0 },
+  ],
+  sipp: [{ package: 'sip-tester', installed: () => hasCommand('sipp') }],
+  baresip: [{ package: 'baresip-core', installed: () => hasCommand('baresip') }],
+  stunnel: [{ package: 'stunnel4', installed: () => hasCommand('stunnel4') }],
 } as const satisfies Record<string, readonly Requirement[]>;
 
 export type PeerName = keyof typeof requirements;

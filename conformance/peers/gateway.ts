@@ -27,6 +27,8 @@ export interface GatewayOptions {
   readonly edge?: string | undefined;
   /** Further keys of `home.xmpp`, likewise. */
   readonly link?: string | undefined;
+  /** Present: it takes SIP trunks. */
+  readonly sip?: SipSide | undefined;
   /** Further lines of gateway.yaml, such as `outbox: { keep: false }`. */
   readonly settings?: string | undefined;
   /** Arguments of Node itself, such as `--cpu-prof`. */
@@ -45,10 +47,22 @@ export interface EmbeddedHome {
   readonly users: Readonly<Record<string, string>>;
 }
 
+/** What a gateway has to do with SIP. */
+export interface SipSide {
+  /** Further keys of `edges.sip`, as one line of YAML without the braces. */
+  readonly edge?: string | undefined;
+  /** The PBX of the local users, spoken to over TCP from {@link GatewayPorts.sipTcp}. */
+  readonly pbx?: { readonly address: string; readonly port: number } | undefined;
+}
+
 export interface GatewayPorts {
   readonly s2s: number;
   readonly directTls: number;
   readonly admin: number;
+  /** Where trunks are accepted, over TLS. */
+  readonly sip: number;
+  /** Where the PBX is accepted. */
+  readonly sipTcp: number;
   /** Of the embedded home. */
   readonly c2s: number;
   readonly webSocket: number;
@@ -233,8 +247,10 @@ export class GatewayProcess {
         'home:',
         `  domains: [${homeDomains.join(', ')}]`,
         `  xmpp: { ${this.#home()} }`,
+        ...this.#pbx(),
         'edges:',
         `  xmpp: { listen: ["${address}:${ports.s2s}"], directTls: ["${address}:${ports.directTls}"]${edge} }`,
+        ...this.#sipEdge(),
         'tls:',
         '  certificates: [{ cert: pki/gateway.crt, key: pki/gateway.key }]',
         '  trust: [pki/ca.crt]',
@@ -245,6 +261,19 @@ export class GatewayProcess {
         '',
       ].join('\n'),
     );
+  }
+
+  #sipEdge(): string[] {
+    const { sip, address, ports } = this.#options;
+    if (sip === undefined) return [];
+    const tcp = sip.pbx === undefined ? '' : `, tcp: ["${address}:${ports.sipTcp}"]`;
+    const more = sip.edge === undefined ? '' : `, ${sip.edge}`;
+    return [`  sip: { listen: ["${address}:${ports.sip}"]${tcp}${more} }`];
+  }
+
+  #pbx(): string[] {
+    const pbx = this.#options.sip?.pbx;
+    return pbx === undefined ? [] : [`  sip: { host: ${pbx.address}, port: ${pbx.port}, tls: false }`];
   }
 
   #home(): string {

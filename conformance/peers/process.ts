@@ -20,6 +20,8 @@ export interface ServerCommand {
   readonly ready: readonly Readiness[];
   /** Milliseconds; 30,000 when left out: an Erlang node on a busy two-core machine needs up to ten seconds. */
   readonly startTimeoutMs?: number | undefined;
+  /** What it gets when the process of the tests ends; SIGKILL when left out, SIGTERM for a server whose workers would outlive it. */
+  readonly lastSignal?: 'SIGKILL' | 'SIGTERM' | undefined;
 }
 
 export interface Exit {
@@ -34,7 +36,7 @@ const probeEveryMs = 25;
 
 const running = new Set<ServerProcess>();
 process.on('exit', () => {
-  for (const server of running) server.kill();
+  for (const server of running) server.signal(server.lastSignal);
 });
 
 /** A server in the foreground, ended by its own process id: at the latest when the process of the tests ends. */
@@ -43,6 +45,7 @@ export class ServerProcess {
   /** Standard output and standard error, line by line. */
   readonly log: Lines;
   readonly exit: Promise<Exit>;
+  readonly lastSignal: 'SIGKILL' | 'SIGTERM';
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   #ended = false;
 
@@ -64,7 +67,8 @@ export class ServerProcess {
   private constructor(command: ServerCommand, log: Lines) {
     this.name = command.name;
     this.log = log;
-    const [file, args] = boundToParent(command.command, command.args);
+    this.lastSignal = command.lastSignal ?? 'SIGKILL';
+    const [file, args] = boundToParent(this.lastSignal, command.command, command.args);
     this.#child = spawn(file, args, {
       cwd: command.cwd,
       env: { ...process.env, ...command.env },
@@ -166,9 +170,11 @@ function accepts(address: string, port: number): Promise<boolean> {
 }
 
 /** `setpriv` (util-linux) makes the kernel end the server with its parent, even when that is killed and no exit hook runs. */
-function boundToParent(command: string, args: readonly string[]): [string, string[]] {
+function boundToParent(signal: NodeJS.Signals, command: string, args: readonly string[]): [string, string[]] {
   const setpriv = '/usr/bin/setpriv';
-  return exists(setpriv) ? [setpriv, ['--pdeathsig', 'KILL', command, ...args]] : [command, [...args]];
+  return exists(setpriv)
+    ? [setpriv, ['--pdeathsig', signal.slice('SIG'.length), command, ...args]]
+    : [command, [...args]];
 }
 
 function exists(file: string): boolean {

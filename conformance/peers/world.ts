@@ -5,7 +5,7 @@ import { DnsServer } from '../dns-server.ts';
 import { type KeyPair, TestAuthority } from './authority.ts';
 import { type ClientOptions, TestClient } from './client.ts';
 import { SmClient, type SmClientOptions } from './client-sm.ts';
-import { publishXmpp } from './dns.ts';
+import { publishSip, publishXmpp } from './dns.ts';
 import { Ejabberd, type EjabberdOptions } from './ejabberd.ts';
 import { type GatewayOptions, GatewayProcess } from './gateway.ts';
 import { Loopback } from './loopback.ts';
@@ -98,11 +98,11 @@ export class World {
   }
 
   prosody(wanted: Wanted<ProsodyOptions>): Promise<Prosody> {
-    return this.#ownSoon(this.#complete(wanted).then(Prosody.start));
+    return this.ownSoon(this.#complete(wanted).then(Prosody.start));
   }
 
   ejabberd(wanted: Wanted<EjabberdOptions>): Promise<Ejabberd> {
-    return this.#ownSoon(this.#complete(wanted).then(Ejabberd.start));
+    return this.ownSoon(this.#complete(wanted).then(Ejabberd.start));
   }
 
   /**
@@ -110,7 +110,7 @@ export class World {
    * this resolves, where `home` takes them.
    */
   gateway(wanted: WantedGateway): Promise<GatewayProcess> {
-    return this.#ownSoon(this.#completeGateway(wanted).then(GatewayProcess.start));
+    return this.ownSoon(this.#completeGateway(wanted).then(GatewayProcess.start));
   }
 
   /** A relay before a server's streams, where DNS says from now on that it is. */
@@ -132,7 +132,7 @@ export class World {
     const { address, domain, ports, users } = peer;
     const service = `xmpp://${address}:${ports.c2s}`;
     const password = users[username] ?? '';
-    return this.#ownSoon(TestClient.connect({ service, domain, username, password, ...options }));
+    return this.ownSoon(TestClient.connect({ service, domain, username, password, ...options }));
   }
 
   /** A strict client of a user, over TLS ({@link SmClient}), of a server or of a gateway's embedded home. */
@@ -140,7 +140,7 @@ export class World {
     const { address, domain, ports, users } = server;
     const password = users[username] ?? '';
     const authorityPem = this.authority.pem;
-    return this.#ownSoon(
+    return this.ownSoon(
       SmClient.connect({ address, port: ports.c2s, domain, username, password, authorityPem, ...options }),
     );
   }
@@ -155,8 +155,8 @@ export class World {
     if (errors.length > 0) throw new AggregateError(errors, 'the world did not close well');
   }
 
-  /** What is still starting when the world closes is closed once it has started. */
-  #ownSoon<T extends Closable>(starting: Promise<T>): Promise<T> {
+  /** As {@link own}; what is still starting when the world closes is closed once it has started. */
+  ownSoon<T extends Closable>(starting: Promise<T>): Promise<T> {
     this.own({
       close: () =>
         starting.then(
@@ -197,6 +197,8 @@ export class World {
       s2s: await this.loopback.port(address),
       directTls: await this.loopback.port(address),
       admin: await this.loopback.port(address),
+      sip: await this.loopback.port(address),
+      sipTcp: await this.loopback.port(address),
       c2s: await this.loopback.port(address),
       webSocket: await this.loopback.port(address),
     };
@@ -205,7 +207,11 @@ export class World {
         { host: address, port: ports.s2s },
         ...(directTls ? [{ host: address, port: ports.directTls, tls: 'direct' as const }] : []),
       ]);
+      if (wanted.sip !== undefined) publishSip(this.dns, domain, [{ host: address, port: ports.sip }]);
     }
+    const domains = [...wanted.homeDomains];
+    // RFC 5922 §7.1: a SIP domain is named by a URI. The other protocols' peers need none, and get none.
+    const names = { domains, ...(wanted.sip && { uris: domains.map((domain) => `sip:${domain}`) }) };
     return {
       secret: 'component-secret',
       ...wanted,
@@ -214,7 +220,7 @@ export class World {
       folder: await this.makeFolder('gateway'),
       nameserver: this.nameserver,
       authorityPem: this.authority.pem,
-      certificate: wanted.certificate ?? (await this.authority.issue({ domains: [...wanted.homeDomains] })),
+      certificate: wanted.certificate ?? (await this.authority.issue(names)),
     };
   }
 
