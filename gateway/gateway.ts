@@ -87,6 +87,15 @@ export async function startGateway(configFile: string): Promise<Gateway> {
     trusted: config.dns.trusted,
     timeoutMs: config.dns.timeout,
   });
+  const sip = await named(place('edges', 'sip'), async () => {
+    const section = config.edges.sip;
+    return (
+      section && new SipParts({ config, sip: section, policies, bridge, journal, resolver, certificates, trust, place })
+    );
+  }).catch((error: unknown) => {
+    for (const part of [bridge, store, lock, resolver, journal]) part.close();
+    throw error;
+  });
   const own = new OwnCertificates(certificates, config.edges.xmpp.tls);
   const proof = new CertificateProof(trust, Date.now);
   const home = localHome({ config, policies, bridge, journal, store, certificates: own, secret });
@@ -105,12 +114,9 @@ export async function startGateway(configFile: string): Promise<Gateway> {
     limits: config.edges.xmpp.limits,
     random: Math.random,
   });
-  const sip =
-    config.edges.sip &&
-    new SipParts({ config, sip: config.edges.sip, policies, bridge, journal, resolver, certificates, trust });
   const choice = new ProtocolChoice({ resolver, now: Date.now });
   const admin = new AdminServer(metricsRegistry(gatewayMetrics({ journal, bridge, edge, sip, home, store })));
-  const reload = new Reload({ config, journal, bridge, edge, sip, choice, home, own, proof });
+  const reload = new Reload({ config, journal, resolver, bridge, edge, sip, choice, home, own, proof });
 
   let closing: Promise<void> | undefined;
   const stop = async (): Promise<void> => {

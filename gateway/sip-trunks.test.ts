@@ -4,9 +4,11 @@ import { PolicySet } from '../policies/set.ts';
 import { type Config, parseConfig } from './config/config.ts';
 import { sipTrunks } from './sip-trunks.ts';
 
-function configOf(home = ''): Config {
+const listeners = 'listen: ["127.0.0.1:0"], tcp: ["127.0.0.1:0"], keepAlive: 20s';
+
+function configOf(home = '', sip = listeners): Config {
   const text = `home: { domains: [h.example, rooms.h.example], xmpp: { link: embedded }${home} }
-edges: { xmpp: {}, sip: { listen: ["127.0.0.1:0"], tcp: ["127.0.0.1:0"], keepAlive: 20s } }
+edges: { xmpp: {}, sip: { ${sip} } }
 tls: { certificates: [{ cert: /c.pem, key: /c.key }] }
 `;
   const { config, findings } = parseConfig(text, '/etc/drawbridge/gateway.yaml');
@@ -42,6 +44,18 @@ it('each partner that may speak SIP has a trunk', () => {
     // It may as well be an XMPP domain: nobody pings it before it is known to speak SIP.
     expect.objectContaining({ id: 'q.example', options: { pingMs: 0 } }),
   ]);
+});
+
+it('over drachtio who is told by its address has a trunk where it names one, or must speak SIP', () => {
+  const policies = setOf(
+    'partner: p.example\nspeaks: sip',
+    'partner: q.example',
+    'partner: r.example\ntrunk: { addresses: ["192.0.2.7"] }',
+  );
+  const over = (more: string): string[] =>
+    sipTrunks(configOf('', `drachtio: { secret: { env: D }, ${more} }`), policies).map(({ id }) => id);
+  expect(over('peersProvenBy: administrator')).toEqual(['p.example', 'r.example']);
+  expect(over('peersProvenBy: edge, proxy: "sip:127.0.0.1:5070"')).toEqual(['p.example', 'q.example', 'r.example']);
 });
 
 it('a trunk is as its partner says', async () => {

@@ -11,7 +11,11 @@ const HOME = 'home pbx';
 
 /** The trunks that a configuration and its policies come to: one for each partner that may speak SIP, and the PBX. */
 export function sipTrunks(config: Config, policies: PolicySet): TrunkOptions[] {
-  const partners = policies.partners.filter(({ speaks }) => speaks !== 'xmpp');
+  // Over drachtio a partner is told by its addresses; one that may as well be an XMPP domain, and names none, has no trunk.
+  const byAddress = config.edges.sip?.drachtio?.peersProvenBy === 'administrator';
+  const partners = policies.partners.filter(
+    ({ speaks, trunk }) => speaks === 'sip' || (speaks === 'auto' && !(byAddress && trunk === undefined)),
+  );
   return [...homeTrunk(config), ...partners.map((partner) => partnerTrunk(config, partner))];
 }
 
@@ -39,7 +43,8 @@ function homeTrunk(config: Config): TrunkOptions[] {
   ];
 }
 
-function partnerTrunk(config: Config, partner: PartnerPolicy): TrunkOptions {
+/** The trunk that a partner's policy comes to, whatever it says of the protocol. */
+export function partnerTrunk(config: Config, partner: PartnerPolicy): TrunkOptions {
   const { hosts, addresses, as, allowWildcardCertificate, ping, credentials } = partner.trunk?.section ?? PLAIN_TRUNK;
   // Whoever may as well be an XMPP domain, and says nothing of a trunk, is not knocked at.
   const pingMs = partner.speaks === 'auto' && partner.trunk === undefined ? 0 : (ping ?? config.edges.sip?.keepAlive);

@@ -3,7 +3,18 @@ import type { Reading } from './document.ts';
 import type { Place } from './fault.ts';
 import { type Finding, keyPathText } from './finding.ts';
 import { nearest } from './nearest.ts';
-import type { Flow, Group, IqRule, LimitName, Limits, MessagesRule, PartnerPolicy, PresenceRule } from './partner.ts';
+import type {
+  Flow,
+  Group,
+  IqRule,
+  LimitName,
+  Limits,
+  MessagesRule,
+  PartnerPolicy,
+  PresenceRule,
+  TrunkRule,
+  TrunkSection,
+} from './partner.ts';
 import { CONNECTIONS, LEAST_BURST } from './schema/limits.ts';
 import { iqAliases, iqDefault, type Show } from './schema/traffic.ts';
 import type { DefaultsDraft, PartnerDraft } from './schema.ts';
@@ -71,7 +82,7 @@ export function compilePartner(
     limits: limitsOf(own, defaults),
     calls: calls && callsOf(calls.value, calls.from),
     numbers: draft.numbers ?? [],
-    trunk: draft.trunk && { ...written(own, ['trunk']), section: draft.trunk },
+    trunk: draft.trunk && trunkOf(own, draft.trunk),
   };
   return { partner: Object.freeze(partner) };
 }
@@ -97,6 +108,13 @@ function trustOf(section: Section<'trust'>): TrustDemand {
     ? { mode: 'any' as const, methods: accept }
     : { mode: 'all' as const, methods: accept.all };
   return Object.freeze({ ...demand, rule: section.from.source.keyPlace(['trust', 'accept']) });
+}
+
+function trunkOf(own: Reading<PartnerDraft>, section: TrunkSection): TrunkRule {
+  const keys = Object.keys(section) as (keyof TrunkSection)[];
+  const present = keys.filter((key) => own.source.has(['trunk'], key));
+  const rules = new Map(present.map((key) => [key, own.source.keyPlace(['trunk', key])]));
+  return { ...written(own, ['trunk']), section, rules };
 }
 
 /** Groups being compiled: `used` turns true when a rule names the group. */

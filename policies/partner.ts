@@ -46,7 +46,7 @@ export interface DestinationRule extends Written {
 }
 
 export interface CallLimits {
-  /** Calls of the partner at a time; undefined: as many as come. */
+  /** Calls of the partner at a time; undefined: as many as the gateway gives anybody. */
   readonly concurrent: number | undefined;
   readonly userConcurrent: number | undefined;
   readonly userPerMinute: number | undefined;
@@ -104,6 +104,14 @@ export interface Group {
   readonly used: boolean;
 }
 
+export interface TrunkRule extends Written {
+  readonly section: TrunkSection;
+  /** Where each key stands that the file has. */
+  readonly rules: ReadonlyMap<keyof TrunkSection, Place>;
+}
+
+export type TrunkSection = NonNullable<PartnerDraft['trunk']>;
+
 /** One partner's policy, its defaults merged in and everything folded; frozen. */
 export interface PartnerPolicy {
   /** The partner's main domain. */
@@ -129,5 +137,5 @@ export interface PartnerPolicy {
   readonly calls: CallsRule | undefined;
   readonly numbers: NonNullable<PartnerDraft['numbers']>;
   /** How its SIP servers are reached and known; undefined where its file does not say. */
-  readonly trunk: (Written & { readonly section: NonNullable<PartnerDraft['trunk']> }) | undefined;
+  readonly trunk: TrunkRule | undefined;
 }

@@ -138,7 +138,7 @@ export const reasons = {
   'groupchat-not-carried': reason('feature-not-implemented', 'cancel', 501, 'No group chat crosses to a SIP partner.'),
   'sip-address-none': reason('jid-malformed', 'modify', 400, 'The address cannot be written as a SIP address.'),
   'call-over': reason('item-not-found', 'cancel', 481, 'The call ended before this could be done.'),
-  'call-unacknowledged': reason('remote-server-timeout', 'cancel', 504, 'The answer to a call was never acknowledged.'),
+  'call-unacknowledged': reason('remote-server-timeout', 'wait', 504, 'The answer to a call was never acknowledged.'),
   'sip-malformed': reason('bad-request', 'modify', 400, 'The SIP message breaks a rule of SIP.'),
   'sip-too-big': reason('policy-violation', 'modify', 513, 'The SIP message is larger than the limits.'),
   'sip-unsendable': reason('bad-request', 'modify', 500, 'A value to be sent holds what would break a SIP message.'),

@@ -31,6 +31,13 @@ export class Source {
     return this.at((key ?? value)?.range?.[0] ?? 0);
   }
 
+  /** Whether the map at `path` has a key. */
+  has(path: readonly PropertyKey[], key: string): boolean {
+    const { value } = this.#find(path);
+    const holder = isAlias(value) ? value.resolve(this.#document) : value;
+    return isMap(holder) && holder.items.some((item) => keyText(item.key) === key);
+  }
+
   /** The value at `path` as written, on one line. */
   written(path: readonly PropertyKey[]): string {
     const range = this.#find(path).value?.range;

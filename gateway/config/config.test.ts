@@ -232,6 +232,32 @@ describe('what is wrong is said', () => {
       'gateway.yaml:1:96: error: a PBX is of use only where there are SIP trunks (add `edges.sip: { listen: ["0.0.0.0:5061"] }`)',
     ],
     [
+      "a drachtio server on nobody's word",
+      least.replace('xmpp: {} }', 'xmpp: {}, sip: { drachtio: { secret: { env: D } } } }'),
+      'gateway.yaml:2:27: error: a drachtio server shows no certificate, so nothing proves who a partner is (put it on loopback',
+    ],
+    [
+      'a drachtio server behind an edge that nothing leads to',
+      least.replace('xmpp: {} }', 'xmpp: {}, sip: { drachtio: { secret: { env: D }, peersProvenBy: edge } } }'),
+      'gateway.yaml:2:59: error: nothing says how requests reach the edge that proves partners',
+    ],
+    [
+      'a drachtio server and listeners of our own',
+      least.replace(
+        'xmpp: {} }',
+        'xmpp: {}, sip: { listen: ["[::]:5061"], drachtio: { secret: { env: D }, peersProvenBy: administrator } } }',
+      ),
+      'gateway.yaml:2:50: error: the drachtio server carries the trunks, and SIP of our own listens as well',
+    ],
+    [
+      'a next hop that is no URI',
+      least.replace(
+        'xmpp: {} }',
+        'xmpp: {}, sip: { drachtio: { secret: { env: D }, peersProvenBy: edge, proxy: "127.0.0.1|x" } } }',
+      ),
+      'a next hop is written `sip:127.0.0.1:5070;transport=tcp`',
+    ],
+    [
       'SIP that takes longer than a transaction lives',
       least.replace('xmpp: {} }', 'xmpp: {}, sip: { listen: ["[::]:5061"], answerWithin: 31s } }'),
       'gateway.yaml:2:64: error: `31s` is beyond what is allowed here (choose a duration from 100ms to 30s)',
@@ -251,6 +277,19 @@ describe('what is wrong is said', () => {
       'SIP that listens nowhere',
       least.replace('xmpp: {} }', 'xmpp: {}, sip: {} }'),
       'gateway.yaml:2:20: warning: no trunk can reach us: SIP listens nowhere',
+    ],
+    [
+      'a drachtio server across the network',
+      least.replace(
+        'xmpp: {} }',
+        'xmpp: {}, sip: { drachtio: { host: 192.0.2.5, secret: { env: D }, peersProvenBy: administrator } } }',
+      ),
+      'gateway.yaml:2:39: warning: the link to the drachtio server has no TLS',
+    ],
+    [
+      'the secret of a drachtio server in clear',
+      least.replace('xmpp: {} }', 'xmpp: {}, sip: { drachtio: { secret: cymru, peersProvenBy: administrator } } }'),
+      'gateway.yaml:2:39: warning: the secret stands in the file in clear',
     ],
     [
       'a TCP listener for nobody',

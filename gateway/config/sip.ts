@@ -22,9 +22,7 @@ const limits = z
     messageBytes: size('4KiB', '16MiB').prefault('256KiB').describe('The largest body of a SIP message.'),
     headers: count(256).default(64).describe('Header fields of a SIP message.'),
     transactions: count(1_000_000).default(50_000).describe('Transactions under way; past them 503.'),
-    perConnection: count(1_000_000)
-      .default(20_000)
-      .describe('Transactions under way on one connection; past them 503.'),
+    perConnection: count(1_000_000).default(20_000).describe('Transactions under way of one peer; past them 503.'),
     firstMessage: duration('1s', '10min')
       .prefault('10s')
       .describe('How long a peer may take from connecting to its first message, and with each message.'),

@@ -43,7 +43,7 @@ const perUser = z
 
 const callLimits = z
   .strictObject({
-    concurrent: count.optional().describe('Calls of the partner at a time.'),
+    concurrent: count.optional().describe('Calls of the partner at a time. Without this key 2,000.'),
     perUser: perUser.optional(),
     longest: duration('1s', '7d').optional().describe('The longest call.'),
   })
