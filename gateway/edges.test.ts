@@ -35,6 +35,7 @@ class Crossroads {
         ...edge('sip'),
         arrived: (home, partner, { id }) => this.sent.push(`arrived ${home} ${partner} ${id}`),
         awaits: ({ id }) => id.startsWith('sip-'),
+        answers: ({ id }) => id === 'sip-waiting',
       },
       choice: {
         known: () => this.known,
@@ -103,6 +104,7 @@ describe('a partner', () => {
     const crossroads = new Crossroads();
     crossroads.speaks = 'xmpp';
     crossroads.send(error('sip-1'));
+    expect(['sip-1', 'sip-waiting'].map((id) => crossroads.edge.answers(error(id)))).toEqual([false, true]);
     crossroads.send(error('1'));
     expect(crossroads.sent).toEqual(['sip sip-1', 'xmpp 1']);
   });

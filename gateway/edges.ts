@@ -6,6 +6,7 @@ import type { ProtocolChoice } from './protocol-choice.ts';
 
 /** What is told to partners over SIP. */
 export interface MessageEdge extends Edge {
+  answers(error: Stanza): boolean;
   /** Whether an error stanza is the answer to what came in here. */
   awaits(stanza: Stanza): boolean;
 }
@@ -57,6 +58,10 @@ export class RoutedEdge implements Edge {
   room(home: string, partner: string): void {
     this.#parts.xmpp.room(home, partner);
     this.#parts.sip.room(home, partner);
+  }
+
+  answers(error: Stanza): boolean {
+    return this.#parts.sip.answers(error);
   }
 
   arrived(home: string, partner: string, message: Stanza): void {

@@ -6,6 +6,7 @@ import type { Bridge } from './bridge/bridge.ts';
 import type { Config } from './config/config.ts';
 import { FileWatch } from './config/file-watch.ts';
 import { loadCertificates } from './credentials.ts';
+import type { Resolver } from './dns/resolver.ts';
 import { credentialFiles } from './gateway-options.ts';
 import type { JournalLog } from './journal-log.ts';
 import type { LocalHome } from './local-home.ts';
@@ -18,6 +19,7 @@ import type { OwnCertificates } from './xmpp/own-certificates.ts';
 export interface ReloadParts {
   readonly config: Config;
   readonly journal: JournalLog;
+  readonly resolver: Resolver;
   readonly bridge: Bridge;
   readonly edge: XmppEdge;
   /** Undefined where there are no SIP trunks. */
@@ -46,8 +48,9 @@ export class Reload {
     ];
   }
 
-  /** Reads everything again, watches what stands there now, and opens the log file anew. */
+  /** Reads everything again, asks DNS anew, watches what stands there now, and opens the log file anew. */
   async now(): Promise<void> {
+    this.#parts.resolver.forget();
     for (const watch of this.#watches) watch.arm();
     await this.#next(() => this.#policies());
     await this.#next(() => this.#credentials());
@@ -73,8 +76,8 @@ export class Reload {
     bridge.replacePolicies(set);
     home.policiesChanged(set);
     edge.reconsider();
-    sip?.policiesChanged(set);
     choice.clear();
+    sip?.policiesChanged(set);
     journal.note('reloaded', { what: 'policies', partners: set.partners.length, findings: findings.map(findingText) });
   }
 

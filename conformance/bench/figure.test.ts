@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { figure, rounded } from './figure.ts';
+import { figure, figureAtLeast, rounded } from './figure.ts';
 
 describe('A figure', () => {
   it('is held to its target before it is rounded', () => {
@@ -11,6 +11,12 @@ describe('A figure', () => {
       met: false,
     });
     expect(figure('hop', 1.4, 'ratio', 1.4).met).toBe(true);
+  });
+
+  it('may have a target to reach', () => {
+    expect(figureAtLeast('rate', 600, 'calls/s', 600)).toMatchObject({ target: 600, least: true, met: true });
+    expect(figureAtLeast('rate', 599.9, 'calls/s', 600).met).toBe(false);
+    expect(figureAtLeast('rate', Number.NaN, 'calls/s', 600).met).toBe(false);
   });
 
   it('that could not be measured meets no target', () => {

@@ -4,9 +4,17 @@ import type { Figure } from './figure.ts';
 import { rounded } from './figure.ts';
 import { benchS2s } from './s2s.ts';
 import { benchScanner } from './scanner.ts';
+import { benchSip } from './sip.ts';
+import { sipJsParser } from './sip-js-parser.ts';
+import { benchSipParse } from './sip-parse.ts';
 import { tableLines } from './table.ts';
 
-const benches: Readonly<Record<string, Bench>> = { s2s: benchS2s, scanner: benchScanner };
+const benches: Readonly<Record<string, Bench>> = {
+  s2s: benchS2s,
+  sip: benchSip,
+  scanner: benchScanner,
+  'sip-parse': () => benchSipParse([sipJsParser()]),
+};
 
 /** As shells report the end by an interrupt. */
 const interruptedExit = 130;
@@ -43,11 +51,11 @@ function outputOf(interrupted: AbortSignal): Output {
 }
 
 function figureTable(figures: readonly Figure[]): string {
-  const rows = figures.map(({ name, value, unit, target, met }) => [
+  const rows = figures.map(({ name, value, unit, target, least, met }) => [
     name,
     String(value),
     unit,
-    target === null ? '' : `≤ ${rounded(target)}`,
+    target === null ? '' : `${least ? '≥' : '≤'} ${rounded(target)}`,
     met === null ? '' : met ? 'met' : 'MISSED',
   ]);
   return tableLines(['figure', 'value', 'unit', 'target', ''], rows).join('\n');

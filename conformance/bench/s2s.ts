@@ -1,10 +1,10 @@
-import { once } from 'node:events';
 import { missingPackages } from '../peers/available.ts';
-import { World } from '../peers/world.ts';
+import type { World } from '../peers/world.ts';
 import type { BenchArguments } from './arguments.ts';
 import type { Output } from './bench.ts';
 import { type Figure, figure } from './figure.ts';
 import { measureIdleMemory } from './idle/idle-memory.ts';
+import { inWorld } from './in-world.ts';
 import type { Load } from './load/flows.ts';
 import { LoadProcess } from './load/load-process.ts';
 
@@ -39,24 +39,6 @@ export async function benchS2s(args: BenchArguments, output: Output): Promise<Fi
 }
 
 type Stage = (world: World, scale: Scale, args: BenchArguments, output: Output) => Promise<Figure[]>;
-
-/** Does a stage in a world of its own, which ends with it, or when whoever waits does not want to any more. */
-async function inWorld(output: Output, stage: (world: World) => Promise<Figure[]>): Promise<Figure[]> {
-  output.interrupted.throwIfAborted();
-  const world = await World.start();
-  try {
-    const work = stage(world);
-    work.catch(() => {}); // when interrupted it fails for want of a world
-    return await Promise.race([work, interruption(output.interrupted)]);
-  } finally {
-    await world.close();
-  }
-}
-
-async function interruption(signal: AbortSignal): Promise<never> {
-  await once(signal, 'abort');
-  throw signal.reason;
-}
 
 const startUp: Stage = async (world, { starts }, _args, { note }) => {
   note('start-up');

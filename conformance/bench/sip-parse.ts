@@ -2,7 +2,7 @@ import type { SipMessage } from '../../gateway/sip/message/message.ts';
 import { tagOf } from '../../gateway/sip/message/name-address.ts';
 import { parseMessage } from '../../gateway/sip/message/parse.ts';
 import { syntaxFault } from '../../gateway/sip/message/syntax.ts';
-import { type Figure, figure } from './figure.ts';
+import { type Figure, figure, figureAtLeast } from './figure.ts';
 import { median } from './median.ts';
 
 /** Reads one message as a proxy or a user agent would, with what it routes by; returns something of each header. */
@@ -19,8 +19,8 @@ const RUNS = 7;
 const INVITES = 500;
 /** About a tenth of a second in each run. */
 const ROUNDS = 25;
-/** INVITEs a second that the issue asks for, as the most ns that one may take. */
-const TARGET_NS = 1e9 / 120_000;
+/** INVITEs a second. */
+const TARGET = 120_000;
 
 const invites = Array.from({ length: INVITES }, (_, n) => inviteOf(n));
 const inviteBytes = invites.reduce((sum, { head, body }) => sum + head.length + 4 + body.length, 0) / INVITES;
@@ -44,8 +44,8 @@ export function benchSipParse(peers: readonly PeerParser[] = []): Figure[] {
   const fast = median(ours);
   return [
     figure('INVITE with SDP', Math.round(inviteBytes), 'bytes'),
-    figure('parse', fast, 'ns/INVITE', TARGET_NS),
-    figure('parse', 1e9 / fast, 'INVITEs/s'),
+    figure('parse', fast, 'ns/INVITE'),
+    figureAtLeast('parse', 1e9 / fast, 'INVITEs/s', TARGET),
     figure('parse and check', median(checked), 'ns/INVITE'),
     ...peers.flatMap(({ name }, n) => {
       const time = median(theirs[n] ?? []);

@@ -30,12 +30,15 @@ export interface SipSiegeOptions {
 export class SipPlayer {
   /** MESSAGEs that came, answered with 200. */
   readonly pages = new Inbox<WireMessage>('MESSAGEs', ({ start }) => start);
+  /** How a MESSAGE is answered: 200 unless the test says otherwise. */
+  answerPage: (message: WireMessage) => readonly [status: number, reason: string] = () => [200, 'OK'];
   /** INVITE, ACK, CANCEL, BYE and other requests, and on which wire: the test answers them. */
   readonly requests = new Inbox<{ readonly wire: SipWire; readonly message: WireMessage }>(
     'requests',
     ({ message }) => message.start,
   );
   readonly server: SipWireServer;
+  readonly #came = new WeakMap<WireMessage, SipWire>();
 
   constructor(server: SipWireServer) {
     this.server = server;
@@ -46,11 +49,18 @@ export class SipPlayer {
   serve(wire: SipWire): void {
     wire.messages.listen((message) => {
       const method = methodOf(message);
+      this.#came.set(message, wire);
       if (method === 'MESSAGE') this.pages.add(message);
-      if (method === 'MESSAGE' || method === 'OPTIONS') void wire.respond(message, 200, 'OK').catch(() => {});
+      const [status, reason] = method === 'MESSAGE' ? this.answerPage(message) : [200, 'OK'];
+      if (method === 'MESSAGE' || method === 'OPTIONS') void wire.respond(message, status, reason).catch(() => {});
       else if (method !== '') this.requests.add({ wire, message });
       if (wire.messages.unread.length > 1_000) wire.messages.clear();
     });
+  }
+
+  /** A further response to a request that came. */
+  async answer(message: WireMessage, status: number, reason: string): Promise<void> {
+    await this.#came.get(message)?.respond(message, status, reason);
   }
 
   async request(method: string): Promise<{ readonly wire: SipWire; readonly message: WireMessage }> {

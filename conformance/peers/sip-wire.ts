@@ -254,6 +254,11 @@ export class SipWireServer {
     return this.#wires.next(undefined, options);
   }
 
+  /** Hears of each connection, whether somebody waits for it or not. */
+  each(listener: (wire: SipWire) => void): void {
+    this.#wires.consume(listener);
+  }
+
   /** Drops every connection and takes no more. Idempotent. */
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();

@@ -160,6 +160,11 @@ export class Bridge implements EdgeHost, HomeHost {
     return this.#cross('inbound', partnerDomain, homeDomain, stanza, via);
   }
 
+  answered(partnerDomain: string, homeDomain: string, error: Stanza): void {
+    this.tally.count(this.#policies.partnerOf(partnerDomain)?.name ?? partnerDomain, 'inbound', error.name);
+    this.#pass({ direction: 'inbound', home: homeDomain, partner: partnerDomain }, error);
+  }
+
   outbound(partnerDomain: string, stanza: Stanza): boolean {
     const home = this.#domainOf(stanza.from);
     const partner = this.#domainOf(stanza.to);
@@ -363,6 +368,7 @@ export class Bridge implements EdgeHost, HomeHost {
 
   /** Takes a stanza on its way. What is for no partner of ours, such as an answer to a stranger, is kept nowhere. */
   #pass(route: Route, stanza: Stanza): boolean {
+    if (route.direction === 'outbound' && stanza.type === 'error' && this.#edge?.answers?.(stanza)) return true;
     if (this.#outbox === undefined || this.#policies.partnerOf(route.partner) === undefined) {
       return this.#hand(route, stanza) === 'more';
     }

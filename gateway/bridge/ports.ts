@@ -61,6 +61,11 @@ export interface EdgeHost extends Keeper {
   samePartner(one: string, other: string): boolean;
   /** A stanza from a proven partner, which came by XMPP unless `via` says otherwise. */
   inbound(partnerDomain: string, homeDomain: string, stanza: Stanza, via?: Protocol): boolean;
+  /**
+   * What a stanza of ours came to, as the partner's protocol itself says: an error, for its sender. It is no stanza of
+   * the partner's, so it is not judged and counts towards no limit; no more of them come than of ours went out.
+   */
+  answered(partnerDomain: string, homeDomain: string, error: Stanza): void;
   /** The outbound way of this pair takes stanzas again, or has gone. */
   roomForPartner(homeDomain: string, partnerDomain: string): void;
   /** No way leads to the partner, and soon none will: what is kept for it comes back to its senders. */
@@ -75,6 +80,11 @@ export interface Edge {
   send(homeDomain: string, partnerDomain: string, stanza: Stanza): Taken;
   /** The inbound streams of this pair may be read again. */
   room(homeDomain: string, partnerDomain: string): void;
+  /**
+   * Takes an error as the answer to a message of the partner that waits for one, ahead of all that is on its way there:
+   * true where it did.
+   */
+  answers?(error: Stanza): boolean;
   /** The home has taken a message that this partner sent: for an edge whose protocol tells senders so. */
   arrived?(homeDomain: string, partnerDomain: string, message: Stanza): void;
 }

@@ -21,6 +21,8 @@ interface PartnerCalls {
 
 /** Users of one partner that are remembered: past that, one who has no call and a full bucket is forgotten. */
 const CALLERS = 10_000;
+/** Calls of one partner at a time where its policy says no number: two legs each, so that two partners together cannot take all places of the SIP stack. */
+const CONCURRENT = 2_000;
 const MINUTE_MS = 60_000;
 
 /** Counts the calls of each partner and of each of its users, and gives places as far as their policies have any. */
@@ -43,7 +45,7 @@ export class CallLimits {
     const limits = calls?.limits;
     if (limits === undefined) return refuse('policy-silent');
     const partner = this.#of(name);
-    if (partner.concurrent >= (limits.concurrent ?? Number.POSITIVE_INFINITY)) {
+    if (partner.concurrent >= (limits.concurrent ?? CONCURRENT)) {
       return refuse('calls-concurrent', limits.rule);
     }
     const caller = this.#caller(partner, user, limits);

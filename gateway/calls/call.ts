@@ -1,3 +1,4 @@
+import { codeOf } from '../../policies/fault.ts';
 import type { Journal } from '../bridge/journal.ts';
 import type {
   CallResult,
@@ -27,7 +28,13 @@ export interface CallParts {
   /** Whether a redirection may be followed, and where to; undefined where not, and the caller was told why. */
   readonly redirected: (reply: Reply) => Route | undefined;
   readonly inDialog: InDialog;
-  readonly ended: () => void;
+  /** It is over. No closure over `incoming`, for it lasts as long as the call. */
+  readonly ended: (call: Call) => void;
+}
+
+/** What a call needs until it stands. */
+interface SetUp extends Pick<CallParts, 'incoming' | 'redirected'> {
+  readonly cancelled: AbortController;
 }
 
 /** Targets that one call may be sent to, one after another (toll-fraud: three at most). */
@@ -38,67 +45,80 @@ const TARGETS = 3;
  * its own, so neither side learns of the other's proxies, addresses and credentials (RFC 3261 §6, B2BUA).
  */
 export class Call {
-  readonly #parts: CallParts;
-  readonly #cancelled = new AbortController();
+  readonly #parts: Omit<CallParts, keyof SetUp | 'route'>;
+  /** Let go once the call stands or has come to nothing, and the INVITE with it: calls are long. */
+  #setUp: SetUp | undefined;
   #route: Route;
   #began = 0;
   #unanswered = false;
-  #stopTimer: () => void = () => {};
+  #stopTimer: () => void = nothing;
   /** Of several early dialogs the first that says where its media is: the caller has one dialog with us. */
   #fork: string | undefined;
   #sessions: readonly Session[] = [];
   #over = false;
 
-  constructor(parts: CallParts) {
+  constructor({ incoming, redirected, route, ...parts }: CallParts) {
     this.#parts = parts;
-    this.#route = parts.route;
+    this.#setUp = { incoming, redirected, cancelled: new AbortController() };
+    this.#route = route;
   }
 
   /** Sets the call up and sees it to its end; never rejects. */
   async run(): Promise<void> {
-    const { incoming, clock, ringMs } = this.#parts;
-    const cancel = (): void => this.#cancelled.abort();
+    const setUp = this.#setUp;
+    if (setUp === undefined) return;
+    const { incoming, cancelled } = setUp;
+    const { clock, ringMs } = this.#parts;
+    const cancel = (): void => cancelled.abort();
     if (incoming.cancelled.aborted) cancel();
     else incoming.cancelled.addEventListener('abort', cancel, { once: true });
-    this.#stopTimer = clock.after(ringMs, () => {
+    const stopRinging = clock.after(ringMs, () => {
       this.#unanswered = true;
       cancel();
     });
+    this.#stopTimer = stopRinging;
     try {
-      const result = await this.#find();
+      const result = await this.#find(setUp);
       this.#stopTimer();
-      if (result !== undefined) await this.#connect(result);
+      if (result !== undefined) await this.#connect(setUp, result);
     } catch (error) {
+      if (codeOf(error) === 'internal')
+        this.#parts.journal.refuse('defect', 'internal', { detail: (error as Error).stack });
+      incoming.refuse({ status: 500 });
       this.#finish('failed', { by: 'transport', reason: (error as Error).message });
     } finally {
       incoming.cancelled.removeEventListener('abort', cancel);
+      // What stops a timer holds what the timer was to run.
+      if (this.#stopTimer === stopRinging) this.#stopTimer = nothing;
+      this.#setUp = undefined;
     }
   }
 
   /** Hangs up on both sides. */
   async end(reason?: string): Promise<void> {
-    this.#cancelled.abort();
+    this.#setUp?.cancelled.abort();
     await Promise.all(this.#sessions.map((session) => session.end(reason)));
   }
 
   /** Calls one target after another, as far as redirections are followed; undefined where the call came to nothing. */
-  async #find(): Promise<Extract<CallResult, { ok: true }> | undefined> {
+  async #find(setUp: SetUp): Promise<Extract<CallResult, { ok: true }> | undefined> {
     for (let target = 1; ; target++) {
-      const result = await this.#invite().result;
+      const call = this.#invite(setUp);
+      const result = await call.result;
+      call.onProgress = undefined;
       if (result.ok) return result;
       const { reply } = result;
-      const redirection = reply.status >= 300 && reply.status < 400 && !this.#cancelled.signal.aborted;
-      const next = redirection && target < TARGETS ? this.#parts.redirected(reply) : undefined;
+      const redirection = reply.status >= 300 && reply.status < 400 && !setUp.cancelled.signal.aborted;
+      const next = redirection && target < TARGETS ? setUp.redirected(reply) : undefined;
       if (next === undefined) {
-        this.#refuse(reply, redirection);
+        this.#refuse(setUp, reply, redirection);
         return undefined;
       }
       this.#route = next;
     }
   }
 
-  #invite(): OutCall {
-    const { incoming } = this.#parts;
+  #invite({ incoming, cancelled }: SetUp): OutCall {
     const { out, target, from, to } = this.#route;
     const breadth = incoming.headers.get('Max-Breadth');
     const call = out.invite({
@@ -107,7 +127,7 @@ export class Call {
       to,
       offer: incoming.offer,
       hops: incoming.hops - 1,
-      signal: this.#cancelled.signal,
+      signal: cancelled.signal,
       headers: breadth === undefined ? [] : [['Max-Breadth', breadth]],
     });
     call.onProgress = (progress) => this.#ring(progress);
@@ -115,16 +135,15 @@ export class Call {
   }
 
   #ring({ status, sdp, fork }: Progress): void {
-    const { incoming } = this.#parts;
-    if (incoming.cancelled.aborted || this.#over || !isRinging(status)) return;
+    const incoming = this.#setUp?.incoming;
+    if (incoming === undefined || incoming.cancelled.aborted || this.#over || !isRinging(status)) return;
     if (sdp !== undefined && incoming.offer !== undefined) this.#fork ??= fork;
     const heard = sdp !== undefined && this.#fork === fork;
     if (status === 183 && !heard) return;
     incoming.ring(heard ? { status, sdp } : { status });
   }
 
-  #refuse(reply: Reply, redirection: boolean): void {
-    const { incoming } = this.#parts;
+  #refuse({ incoming }: SetUp, reply: Reply, redirection: boolean): void {
     this.#stopTimer();
     if (!incoming.cancelled.aborted) {
       const answer = redirection ? refusalAnswer('redirect-denied') : answerAcross(reply);
@@ -136,8 +155,7 @@ export class Call {
     });
   }
 
-  async #connect({ session, sdp, ack }: Extract<CallResult, { ok: true }>): Promise<void> {
-    const { incoming } = this.#parts;
+  async #connect({ incoming }: SetUp, { session, sdp, ack }: Extract<CallResult, { ok: true }>): Promise<void> {
     this.#sessions = [session];
     if (incoming.cancelled.aborted || this.#over) {
       await session.end();
@@ -151,7 +169,7 @@ export class Call {
       return caller === undefined ? { refuse: { status: 500 } } : modifyAcross(caller, offer);
     };
     try {
-      const caller = await this.#answer(sdp, ack);
+      const caller = await this.#answer(incoming, sdp, ack);
       this.#join(caller, session);
       joined.resolve(caller);
     } catch (error) {
@@ -161,8 +179,7 @@ export class Call {
     }
   }
 
-  async #answer(sdp: Sdp, ack: ((answer: Sdp) => void) | undefined): Promise<Session> {
-    const { incoming } = this.#parts;
+  async #answer(incoming: InCall, sdp: Sdp, ack: ((answer: Sdp) => void) | undefined): Promise<Session> {
     if (incoming.offer !== undefined) return incoming.answer(sdp);
     const answered = await incoming.answerWithOffer(sdp);
     ack?.(answered.sdp);
@@ -192,7 +209,7 @@ export class Call {
     });
   }
 
-  /** The side that asked for a transfer leaves, and `next` takes its place. */
+  /** `next` takes the place of the side that asked for a transfer, which is to leave. */
   #replace(leaving: Session, next: Session): void {
     const staying = this.#sessions.find((session) => session !== leaving);
     if (staying === undefined || this.#over) {
@@ -203,7 +220,6 @@ export class Call {
     this.#tie(staying, next);
     this.#tie(next, staying);
     this.#watch(next);
-    void leaving.end();
   }
 
   #tie(one: Session, other: Session): void {
@@ -221,7 +237,7 @@ export class Call {
     reservation.release();
     const seconds = this.#began === 0 ? 0 : Math.round((clock.now() - this.#began) / 1000);
     journal.note('call-ended', { ...this.#facts(), outcome, by, why: reason, seconds });
-    ended();
+    ended(this);
   }
 
   #facts(): { direction: string; partner: string; from: string; to: string } {
@@ -230,6 +246,8 @@ export class Call {
     return { direction, partner: partner.name, from, to };
   }
 }
+
+function nothing(): void {}
 
 function isRinging(status: number): status is 180 | 181 | 182 | 183 {
   return status >= 180 && status <= 183;

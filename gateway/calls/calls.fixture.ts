@@ -25,6 +25,8 @@ import { CallRouting } from './routing.ts';
 
 export const home = 'contoso.example';
 export const partner = 'fabrikam.example';
+/** A partner with the same policy and a trunk of its own, over which nobody comes. */
+export const otherPartner = 'branch.fabrikam.example';
 
 export class TestHeaders implements ReadHeaders {
   readonly #values: ReadonlyMap<string, readonly string[]>;
@@ -57,6 +59,8 @@ export class TestSession implements Session {
   readonly requests: { method: string; body: string }[] = [];
   modified: Modified = { sdp: 'answer to the change' };
   requested: Reply = reply(200);
+  /** What the peer does as soon as it is asked, ahead of its answer. */
+  onAsked: ((method: string, body: string) => void) | undefined;
   readonly #ended = Promise.withResolvers<SessionEnd>();
   readonly ended = this.#ended.promise;
   end_: SessionEnd | undefined;
@@ -72,7 +76,9 @@ export class TestSession implements Session {
   }
 
   async request(method: string, { body }: Parameters<Session['request']>[1]): Promise<Reply> {
-    this.requests.push({ method, body: body?.content.toString() ?? '' });
+    const text = body?.content.toString() ?? '';
+    this.requests.push({ method, body: text });
+    this.onAsked?.(method, text);
     return this.requested;
   }
 
@@ -234,7 +240,9 @@ export class TestExchange {
   now = 1_000_000;
 
   constructor(policy: string, { pbx = true, secure = false } = {}) {
-    const policies = new PolicySet([policyOf(`partner: ${partner}\nspeaks: sip\n${policy}`)]);
+    const policies = new PolicySet(
+      [partner, otherPartner].map((name) => policyOf(`partner: ${name}\nspeaks: sip\n${policy}`)),
+    );
     this.limits = new CallLimits(() => this.now);
     const routing = new CallRouting({
       homeDomains: new Set([home]),

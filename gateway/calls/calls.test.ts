@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Session } from '../sip/port.ts';
-import { home, partner, reply, TestExchange, type TestInCall, type TestOutCall } from './calls.fixture.ts';
+import {
+  home,
+  otherPartner,
+  partner,
+  reply,
+  TestExchange,
+  type TestInCall,
+  type TestOutCall,
+} from './calls.fixture.ts';
 
 const both = 'calls: { allow: both }';
 const bob = `sip:bob@${partner}`;
@@ -139,6 +147,21 @@ describe('A call from a partner to the PBX', () => {
     expectNothingLeft(exchange);
   });
 
+  it('is answered with 500 where a defect of ours stops it, and the defect is told', async () => {
+    const exchange = new TestExchange(both);
+    Object.defineProperty(exchange.pbx, 'invite', {
+      value: () => {
+        throw new TypeError('a bug');
+      },
+    });
+    const incoming = exchange.inward();
+    expect(await incoming.final).toEqual({ status: 500 });
+    await exchange.settle();
+    const [defect] = exchange.journal;
+    expect(defect).toMatchObject({ event: 'defect', fields: { detail: expect.stringContaining('a bug') } });
+    expectNothingLeft(exchange);
+  });
+
   it('ends on the called side where the caller never confirms', async () => {
     const exchange = new TestExchange(both);
     const incoming = exchange.inward();
@@ -197,6 +220,7 @@ describe('Before anything rings', () => {
     ['the direction is denied', 'calls: { allow: outbound }', bob, alice, 'direction-denied', 403],
     ['another domain than ours is called', both, bob, 'sip:x@elsewhere.example', 'domain-not-home', 404],
     ['the caller is nobody', both, 'sip:@', alice, 'address-malformed', 400],
+    ['the caller is of another partner', both, `sip:x@${otherPartner}`, alice, 'sender-not-proven', 403],
     ['the partner is a stranger', both, 'sip:x@stranger.example', alice, 'no-partner', 403],
     ['a number that no line allows is called', both, bob, `sip:+33123456789@${home}`, 'destination-denied', 403],
     ['a number that no line allows is called by tel:', both, bob, 'tel:+33123456789', 'destination-denied', 403],
@@ -337,13 +361,16 @@ describe('A redirection', () => {
     expect(exchange.pbx.calls).toHaveLength(3);
   });
 
-  it.each([`<sip:x@elsewhere.example>`, `<sip:+881612345678@${home}>`, bob])('leads to no %s', async (contact) => {
-    const exchange = new TestExchange('calls: { allow: both, redirects: allow }');
-    const incoming = exchange.inward();
-    (await exchange.pbx.call(1)).refuse(reply(302, { Contact: contact }));
-    expect((await incoming.final).status).toBe(403);
-    expect(exchange.reasons()).toEqual(['redirect-denied']);
-  });
+  it.each([`<sip:x@elsewhere.example>`, `<sip:+881612345678@${home}>`, `<sips:carol@${home}>`, bob])(
+    'leads to no %s',
+    async (contact) => {
+      const exchange = new TestExchange('calls: { allow: both, redirects: allow }');
+      const incoming = exchange.inward();
+      (await exchange.pbx.call(1)).refuse(reply(302, { Contact: contact }));
+      expect((await incoming.final).status).toBe(403);
+      expect(exchange.reasons()).toEqual(['redirect-denied']);
+    },
+  );
 });
 
 describe('A transfer', () => {
@@ -354,8 +381,10 @@ describe('A transfer', () => {
     ['the policy does not say so', both, refer(`sip:carol@${home}`), 403],
     ['the target is beyond us', allowed, refer('sip:x@elsewhere.example'), 404],
     ['the target is a number that no line allows', allowed, refer(`sip:+33123456789@${home}`), 403],
+    ['it demands TLS that the PBX has not', allowed, refer(`sips:carol@${home}`), 480],
     ['it takes another call over', allowed, refer(`sip:carol@${home}?Replaces=abc`), 400],
     ['it asks for something else than a call', allowed, refer(`sip:carol@${home};method=BYE`), 400],
+    ['it names two', allowed, { 'Refer-To': `<sip:carol@${home}>, <sip:ceo@${home}>` }, 400],
     ['it names nobody', allowed, {}, 400],
   ])('is refused where %s', async (_case, policy, headers, status) => {
     const exchange = new TestExchange(policy);
@@ -382,6 +411,21 @@ describe('A transfer', () => {
     carol.session.over({ by: 'peer' });
     await exchange.settle();
     expect(out.session.end_).toBeDefined();
+    expectNothingLeft(exchange);
+  });
+
+  it('goes on where the one that asked hangs up as soon as it hears of it', async () => {
+    const exchange = new TestExchange(allowed);
+    const { incoming, out } = await talking(exchange);
+    incoming.session.onAsked = (_method, body) => {
+      if (body.includes('200 OK')) incoming.session.over({ by: 'peer' });
+    };
+    await incoming.session.asks('REFER', refer(`sip:carol@${home}`));
+    const carol = await exchange.pbx.call(2);
+    carol.answers("carol's offer");
+    await exchange.settle();
+    expect([out.session.end_, carol.session.end_]).toEqual([undefined, undefined]);
+    await exchange.calls.close();
     expectNothingLeft(exchange);
   });
 

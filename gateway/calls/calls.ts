@@ -79,7 +79,7 @@ export class Calls {
 
   #carry(incoming: InCall, route: Route, reservation: Reservation): void {
     const { journal, clock, ringMs } = this.#options;
-    const call: Call = new Call({
+    const call = new Call({
       incoming,
       route,
       reservation,
@@ -88,16 +88,20 @@ export class Calls {
       ringMs,
       inDialog: this.#inDialog,
       redirected: (reply) => this.#redirect(incoming, route, reply),
-      ended: () => this.#calls.delete(call),
+      ended: this.#forget,
     });
     this.#calls.add(call);
     const running = call.run().finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
 
+  readonly #forget = (call: Call): void => {
+    this.#calls.delete(call);
+  };
+
   /** A redirection is followed where the policy says so, to a target that is judged as if it had been called. */
   #redirect(incoming: InCall, { partner, direction }: Route, reply: Reply): Route | undefined {
-    const { routing, journal } = this.#options;
+    const { routing, journal, secure } = this.#options;
     const contact = reply.headers.all('Contact')[0];
     const verdict = partner.calls?.redirect;
     const denied = (reason: 'redirect-denied' | 'address-malformed'): undefined => {
@@ -105,9 +109,10 @@ export class Calls {
     };
     if (verdict?.verdict !== 'allow') return denied('redirect-denied');
     if (contact === undefined) return denied('address-malformed');
-    const routed = routing.route({ kind: 'call', from: incoming.from, target: uriIn(contact), trunk: incoming.trunk });
-    if (!('refused' in routed) && routed.route.partner === partner && routed.route.direction === direction)
-      return routed.route;
+    const target = uriIn(contact);
+    const routed = routing.route({ kind: 'call', from: incoming.from, target, trunk: incoming.trunk });
+    if ('refused' in routed || (/^sips:/i.test(target) && !secure(routed.route))) return denied('redirect-denied');
+    if (routed.route.partner === partner && routed.route.direction === direction) return routed.route;
     return denied('redirect-denied');
   }
 }

@@ -61,6 +61,7 @@ export class CallRouting {
     if (remote === undefined || called === undefined) return no('address-malformed', trunk.domain);
     const partner = policies().partnerOf(remote.domain);
     if (partner === undefined) return no('no-partner', remote.domain);
+    if (partner !== policies().partnerOf(trunk.domain)) return no('sender-not-proven', trunk.domain);
     if (!homeDomains.has(called.domain)) return no('domain-not-home', partner.name);
     const out = homeTrunk();
     if (out === undefined) return no('calls-unavailable', partner.name);

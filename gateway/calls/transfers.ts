@@ -1,3 +1,4 @@
+import { refuse } from '../../policies/verdict.ts';
 import type { Journal } from '../bridge/journal.ts';
 import type { Answer, ExtraHeaders, InRequest, Reply, Session } from '../sip/port.ts';
 import { refusalAnswer } from './answers.ts';
@@ -12,6 +13,8 @@ export interface TransferOptions {
   readonly clock: CallClock;
   /** How long the new target may ring, ms. */
   readonly ringMs: number;
+  /** Whether a leg over this route keeps what `sips:` promises. */
+  readonly secure: (route: Route) => boolean;
 }
 
 /** Transfers by REFER (RFC 3515): refused unless the policy lets the partner transfer, and its new target be called. */
@@ -33,8 +36,10 @@ export class Transfers {
     // The one that asks pays: it is judged as a call of its own.
     const payer = one.trunk.kind === 'partner' ? partnerSide : homeSide;
     const routed = routing.route({ kind: 'transfer', from: payer, target, trunk: one.trunk });
-    if ('refused' in routed || this.#used.has(other)) {
-      const { reason, rule } = 'refused' in routed ? routed.refused : { reason: 'transfer-denied' as const };
+    const laundered = 'route' in routed && /^sips:/i.test(target) && !this.#options.secure(routed.route);
+    if ('refused' in routed || laundered || this.#used.has(other)) {
+      const denied = refuse(laundered ? 'sips-denied' : 'transfer-denied');
+      const { reason, rule } = 'refused' in routed ? routed.refused : denied;
       journal.refuse('call-refused', reason, { partner: route.partner.name, rule, kind: 'transfer', to: target });
       return refusalAnswer(reason);
     }
@@ -66,8 +71,10 @@ export class Transfers {
     }
     result.ack?.(modified.sdp);
     journal.note('call-transferred', { partner: partner.name, to: target });
-    await tell('200 OK', true);
+    // First of all, for whoever asked may hang up as soon as it hears of it.
     replace(result.session);
+    await tell('200 OK', true);
+    await one.end();
   }
 }
 
@@ -75,6 +82,8 @@ export class Transfers {
 function targetOf({ headers }: InRequest): string | undefined {
   const [value, ...more] = headers.all('Refer-To');
   if (value === undefined || more.length > 0) return undefined;
+  const rest = value.slice(value.indexOf('>') + 1).trimStart();
+  if (value.includes('<') && rest !== '' && !rest.startsWith(';')) return undefined; // two in one (RFC 3515 §2.4.2)
   const uri = uriIn(value);
   return /^sips?:/i.test(uri) && !uri.includes('?') && !/;method=/i.test(uri) ? uri : undefined;
 }

@@ -1,9 +1,11 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { Fault } from '../../policies/fault.ts';
 import type { ProofKind } from '../../policies/trust.ts';
+import type { Protocol } from '../bridge/ports.ts';
 import { type Cli, configOption, example, jsonOption } from './cli.ts';
 import { readDomain } from './domain-argument.ts';
-import { homeOf, homeOption, timeoutOption } from './partner-options.ts';
+import { homeOf, homeOption, timeoutOption, viaOption } from './partner-options.ts';
 import { pathText } from './place-text.ts';
 
 /** Proofs that this build can find. */
@@ -15,6 +17,7 @@ interface AddOptions {
   readonly dryRun?: boolean;
   readonly accept?: readonly ProofKind[];
   readonly home?: string;
+  readonly via?: Protocol;
   /** ms */
   readonly timeout: number;
 }
@@ -30,6 +33,7 @@ export function addPartnerAdd(partner: Command, cli: Cli): void {
     .addOption(
       new Option('--accept <proofs>', 'what the policy accepts, whatever was seen to hold').argParser(readProofs),
     )
+    .addOption(viaOption('the protocol of the partner (default: SIP where DNS names nothing else, else XMPP)'))
     .addOption(homeOption())
     .addOption(timeoutOption('60s'))
     .addOption(jsonOption())
@@ -38,10 +42,11 @@ export function addPartnerAdd(partner: Command, cli: Cli): void {
       `${example(
         'drawbridge partner add fabrikam.example',
         'drawbridge partner add fabrikam.example --accept certificate,dialback --dry-run',
+        'drawbridge partner add fabrikam.example --via sip',
       )}
 
-The partner is sent what opens a stream and a question about a dialback key that was made up, and nothing else.
-With --json: { "domain", "accept", "file", "written", "policy", "next", "findings", "errors", "warnings" }.
+The partner is sent what opens a stream and a question about a dialback key that was made up, and nothing else; over SIP it
+is shown our certificate, and sent nothing. With --json: { "domain", "via", "accept", "file", "written", "policy", "next", "findings", "errors", "warnings" }.
 Exit code 1 where nothing proves the domain; then nothing is written, unless --accept says what to rely on.`,
     )
     .action(async (domain: string, options: AddOptions) => cli.exit(await add(domain, options, cli)));
@@ -63,18 +68,21 @@ async function add(domain: string, options: AddOptions, { terminal }: Cli): Prom
   const free = await freePlace(domain, at);
   return probing(options, terminal, async (report, signal) => {
     report.add(...free.observations);
-    const seen = await lookAtDomain(domain, { at, home, report, signal, accept: options.accept });
-    const accept = options.accept ?? (seen.proof === undefined ? [] : [seen.proof]);
-    if (accept.length === 0) return report.end({ domain, accept, file: null, written: false, policy: null, next: [] });
+    const seen = await lookAtDomain(domain, { at, home, report, signal, accept: options.accept, via: options.via });
+    const { via } = seen;
+    const accept = acceptable(via, options.accept ?? (seen.proof === undefined ? [] : [seen.proof]));
+    const nothing = { file: null, written: false, policy: null, next: [] };
+    if (accept.length === 0) return report.end({ domain, via, accept, ...nothing });
     const { stanzaBytes } = at.config.edges.xmpp.limits;
     const defaults = free.defaults?.value ?? {};
     const day = new Date().toISOString().slice(0, 10);
     const chosen = options.accept !== undefined;
-    const policy = policyYaml({ ...seen, domain, accept, chosen, home, defaults, stanzaBytes, day });
+    const homeChosen = home !== at.config.home.domains[0];
+    const policy = policyYaml({ ...seen, domain, accept, chosen, home, homeChosen, defaults, stanzaBytes, day });
     report.add(...lintNew(policy, free, stanzaBytes));
     if (!dryRun) await writeNew(policy, free.file);
-    const next = nextSteps(domain, free.file, at.config);
-    const code = report.end({ domain, accept, file: free.file, written: !dryRun, policy, next });
+    const next = nextSteps({ domain, file: free.file, via, home }, at.config);
+    const code = report.end({ domain, via, accept, file: free.file, written: !dryRun, policy, next });
     if (json) return code;
     if (dryRun) terminal.out(`\n# ${pathText(free.file)}\n${policy.trimEnd()}`);
     else {
@@ -82,6 +90,14 @@ async function add(domain: string, options: AddOptions, { terminal }: Cli): Prom
       terminal.out(`\nNext:\n${next.map((step, index) => `${index + 1}. ${step}`).join('\n')}`);
     }
     return code;
+  });
+}
+
+/** Throws Fault `wrong-use` where a trunk is to be proven by what it does not have. */
+function acceptable(via: Protocol, accept: readonly ProofKind[]): readonly ProofKind[] {
+  if (via === 'xmpp' || accept.every((proof) => proof === 'certificate')) return accept;
+  throw new Fault('wrong-use', 'A SIP trunk is proven by its certificate alone: there is no dialback in SIP.', {
+    remedy: 'write `--accept certificate`',
   });
 }
 

@@ -9,6 +9,11 @@ export function homeOption(): Option {
   return new Option('--home <domain>', 'the home domain that asks (default: the first)').argParser(readDomain);
 }
 
+/** `--via sip`: by which protocol. */
+export function viaOption(description: string): Option {
+  return new Option('--via <protocol>', description).choices(['xmpp', 'sip']);
+}
+
 /** `--timeout 30s`: how long a whole command may take; its value is ms. */
 export function timeoutOption(written: string): Option {
   return new Option('--timeout <duration>', 'how long it may take in all')

@@ -115,6 +115,55 @@ Calls
     });
   });
 
+  it('says what a trunk comes to, and which line says so', async () => {
+    await sandbox.write(
+      'policies/sip.example.yaml',
+      `partner: sip.example
+speaks: sip
+trust: { accept: [certificate] }
+trunk:
+  hosts: ["sbc.sip.example:5061", "2001:db8::7", 192.0.2.9]
+  addresses: [192.0.2.0/24]
+  as: contoso.example
+  ping: 90s
+  credentials: { username: gateway, password: { env: SIP_PASSWORD } }
+  receipts: imdn
+`.replace('"2001:db8::7"', '"[2001:db8::7]"'),
+    );
+    const { out } = await partner('show', 'sip.example');
+    const own = 'policies/sip.example.yaml';
+    const words = out.replaceAll(`${sandbox.dir}/`, '').replace(/ {2,}(?=policies)/g, ' @ ');
+    expect(words).toContain(`
+Protocol
+  SIP only @ ${own}:2:1
+
+SIP trunk
+  its servers: sbc.sip.example:5061, [2001:db8::7], 192.0.2.9 @ ${own}:5:3
+  its connections come from 192.0.2.0/24 only @ ${own}:6:3
+  we are contoso.example to it @ ${own}:7:3
+  its certificate names sip.example itself: no wildcard counts (by default)
+  asked whether it lives every 90 s @ ${own}:8:3
+  asked for a password, we are gateway, with one from the environment @ ${own}:9:3
+  a MESSAGE of at most 1300 bytes as a whole (by default)
+  delivery receipts cross as IMDN (RFC 5438) @ ${own}:10:3
+  messages to sips: addresses do not cross (by default)
+
+Proof of identity
+`);
+    expect(out).not.toContain('SIP_PASSWORD');
+  });
+
+  it.each([
+    ['speaks: sip', 'its servers: as DNS tells (RFC 3263) (by default)'],
+    ['speaks: xmpp\ntrunk: { ping: 2min }', 'not taken: the partner speaks XMPP only'],
+    ['trunk: { allowWildcardCertificate: true }', 'its certificate names p.example, or it by a wildcard'],
+  ])('with %j says that %j', async (policy, said) => {
+    await sandbox.write('policies/p.example.yaml', `partner: p.example\n${policy}\n`);
+    const { out } = await partner('show', 'p.example', '--json');
+    const trunk = JSON.parse(out).policy.find(({ title }: { title: string }) => title === 'SIP trunk');
+    expect(trunk.clauses).toContainEqual(expect.objectContaining({ text: said }));
+  });
+
   it('knows no stranger, and guesses who is meant', async () => {
     const { code, err } = await partner('show', 'fabrikan.example');
     expect(code).toBe(1);

@@ -1,13 +1,15 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { Protocol } from '../bridge/ports.ts';
 import { type Cli, configOption, example, jsonOption } from './cli.ts';
 import { readDomain } from './domain-argument.ts';
-import { homeOf, homeOption, timeoutOption } from './partner-options.ts';
+import { homeOf, homeOption, timeoutOption, viaOption } from './partner-options.ts';
 
 interface TestOptions {
   readonly config: string;
   readonly json?: boolean;
   readonly home?: string;
+  readonly via?: Protocol;
   /** ms */
   readonly timeout: number;
 }
@@ -16,19 +18,22 @@ interface TestOptions {
 export function addPartnerTest(partner: Command, cli: Cli): void {
   partner
     .command('test')
-    .description("Open a stream to each of a partner's servers as the gateway would, and ping: one line a step.")
+    .description(
+      "Open a stream, or a SIP trunk, to each of a partner's servers as the gateway would, and ping: one line a step.",
+    )
     .argument('<domain>', "a domain of the partner's", readDomain)
     .addOption(configOption())
     .addOption(homeOption())
+    .addOption(viaOption('what to try (default: what the gateway would take, by its policy and DNS)'))
     .addOption(timeoutOption('30s'))
     .addOption(jsonOption())
     .addHelpText(
       'after',
-      `${example('drawbridge partner test fabrikam.example', 'drawbridge partner test fabrikam.example --timeout 10s --json')}
+      `${example('drawbridge partner test fabrikam.example', 'drawbridge partner test fabrikam.example --via sip --json')}
 
-It may run beside the gateway and takes nothing from it: its streams carry one ping and no stanza of anybody.
-With --json: { "partner", "domain", "home", "findings", "errors", "warnings" }; a finding has a "reason" of the registry.
-Exit code 0 where at least one server takes our stream, 1 where none does, 130 after Ctrl-C.`,
+It may run beside the gateway and takes nothing from it: its streams carry one ping and no stanza of anybody, its trunks one
+OPTIONS. With --json: { "partner", "domain", "home", "via", "findings", "errors", "warnings" }; a finding has a "reason" of
+the registry. Exit code 0 where at least one server takes us, 1 where none does, 130 after Ctrl-C.`,
     )
     .action(async (domain: string, options: TestOptions) => cli.exit(await test(domain, options, cli)));
 }
@@ -44,7 +49,8 @@ async function test(domain: string, options: TestOptions, { terminal }: Cli): Pr
   const home = homeOf(at, options.home);
   const known = await requirePartner(domain, at);
   return probing(options, terminal, async (report, signal) => {
-    await testPartner(domain, { at, home, ...known, report, signal });
-    return report.end({ partner: known.partner.name, domain, home });
+    const homeChosen = options.home !== undefined;
+    const tried = await testPartner(domain, { at, home, homeChosen, via: options.via, ...known, report, signal });
+    return report.end({ partner: known.partner.name, domain, ...tried });
   });
 }

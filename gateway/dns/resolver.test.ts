@@ -252,6 +252,20 @@ describe('the cache', () => {
     expect(server.asked).toHaveLength(4);
   });
 
+  it('forgets what is there and what is not, when told', async () => {
+    const server = await serve([a('x.example', '192.0.2.1')]);
+    const resolver = resolve([server]);
+    await Promise.all([resolver.a('x.example'), resolver.srv('_sips._tcp.x.example')]);
+    server.replace([
+      a('x.example', '192.0.2.2'),
+      { name: '_sips._tcp.x.example', type: 'SRV', data: { port: 5061, target: 'x.example' } },
+    ]);
+    expect((await resolver.srv('_sips._tcp.x.example')).records).toEqual([]);
+    resolver.forget();
+    expect((await resolver.a('x.example')).records).toEqual(['192.0.2.2']);
+    expect((await resolver.srv('_sips._tcp.x.example')).records).toHaveLength(1);
+  });
+
   it('keeps nothing longer than maxTtl, nor with TTL 0, nor a failure', async () => {
     const server = await serve([a('long.example', '192.0.2.1', 86_400), a('zero.example', '192.0.2.1', 0)]);
     let now = 0;

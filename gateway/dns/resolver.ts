@@ -116,6 +116,12 @@ export class Resolver {
     return this.#lookup('TXT', name, options);
   }
 
+  /** Asks anew for everything from now on: an administrator has changed something and says so. */
+  forget(): void {
+    this.#cache.clear();
+    this.#lame.clear();
+  }
+
   /** Ends every lookup under way with Fault `shutting-down`. */
   close(): void {
     this.#closed = true;

@@ -33,7 +33,7 @@ export interface ComponentOwner {
   /** A stanza of a local user; false where there is no room for more until {@link ComponentStream.resume}. */
   stanza(stanza: Stanza): boolean;
   room(stream: ComponentStream): void;
-  /** The home server has taken this kept stanza. */
+  /** The home server has taken this stanza. */
   delivered(stanza: Stanza): void;
   closed(stream: ComponentStream, fault: Fault | undefined, left: Left): void;
 }

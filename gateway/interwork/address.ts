@@ -30,14 +30,31 @@ const PARAM_VALUE = /[A-Za-z0-9_.!~*'()[\]/:&+$-]/;
 /** What nodeprep drops (RFC 3454 table B.1) or no server takes: two spellings of one localpart. */
 const UNSTABLE = /[\p{C}]|\u034f|[\u180b-\u180d]|[\ufe00-\ufe0f]/u;
 
+/** JIDs read last, for users speak more than once; longer URIs are not worth their memory. */
+const KNOWN = 1_000;
+const LONGEST_KNOWN = 256;
+const known = new Map<string, string>();
+
 /**
  * The JID of a SIP, SIPS, IM, PRES or `tel` URI (RFC 7247 §6.4): the user unescaped and escaped by XEP-0106, the domain in
  * U-labels, a public GRUU as the resource (§6.3). Passwords, ports and other parameters are dropped, as are those of
  * a telephone number. Undefined where there is none: unknown schemes, controls, what is no UTF-8, parts above 1023
  * bytes, and users that XMPP servers would fold into another.
  */
-export function jidOf(uri: string, { numbersAt, gr }: JidOptions = {}): string | undefined {
+export function jidOf(uri: string, options: JidOptions = {}): string | undefined {
   if (uri.length > LONGEST_URI || !VISIBLE_ASCII.test(uri)) return undefined;
+  if (uri.length > LONGEST_KNOWN) return readJid(uri, options);
+  const key = `${uri} ${options.numbersAt ?? ''} ${options.gr ?? ''}`;
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const jid = readJid(uri, options);
+  if (jid === undefined) return undefined;
+  if (known.size >= KNOWN) known.clear();
+  known.set(key, jid);
+  return jid;
+}
+
+function readJid(uri: string, { numbersAt, gr }: JidOptions): string | undefined {
   const colon = uri.indexOf(':');
   const scheme = uri.slice(0, Math.max(colon, 0)).toLowerCase();
   const rest = uri.slice(colon + 1);
@@ -73,6 +90,7 @@ export function uriOf(jid: string, { scheme = 'sip', numbersAt }: UriOptions = {
 
 /** The `gr` that a From, To or Contact value has as a header parameter, as the examples of the STOX documents write it. */
 export function strayGruu(headerValue: string): string | undefined {
+  if (!/gr=/i.test(headerValue)) return undefined;
   const { params } = splitNameAddress(headerValue);
   return params.find((param) => /^gr=/i.test(param))?.slice('gr='.length);
 }

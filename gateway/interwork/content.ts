@@ -66,7 +66,7 @@ function readText({ type, content }: Content): Read {
   if (decode === undefined) return { ok: false, status: 415, reason: 'Unsupported Charset' };
   const decoded = decode(content);
   if (decoded === undefined) return { ok: false, status: 400, reason: 'Body Not In Its Charset' };
-  const lines = decoded.replace(/\r\n?/g, '\n');
+  const lines = decoded.includes('\r') ? decoded.replace(/\r\n?/g, '\n') : decoded;
   const text = xmlCharacters(name === 'text/html' ? htmlToText(lines) : lines);
   return text.trim() === '' ? { ok: false, status: 400, reason: 'Empty Body' } : { ok: true, text };
 }

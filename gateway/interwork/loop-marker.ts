@@ -26,7 +26,10 @@ export function markLoop<Form extends StanzaForm>(stanza: Form, { hops, gateways
   const left = Math.min(Math.max(Math.trunc(hops), 0), MOST_HOPS);
   const via = gateways.filter((id) => GATEWAY.test(id)).join(' ');
   const marker = `<loop xmlns="${LOOP}" hops="${left}" via="${escapeXml(via)}"/>`;
-  return { ...bare, ...firstChild(bare), children: bare.children + 1, bytes: withLastChild(bare, marker) };
+  const children = bare.children + 1;
+  const bytes = withLastChild(bare, marker);
+  if (children > 1) return { ...bare, children, bytes };
+  return { ...bare, childName: 'loop', childNamespace: LOOP, children, bytes };
 }
 
 /**
@@ -74,15 +77,15 @@ export function crossLoop(marker: LoopMarker | undefined, gateway: string): Loop
   return hops <= 0 ? 'spent' : { hops: hops - 1, gateways: [...gateways, gateway] };
 }
 
-function firstChild({ children, childName, childNamespace }: StanzaForm): Partial<StanzaForm> {
-  return children === 0 ? { childName: 'loop', childNamespace: LOOP } : { childName, childNamespace };
-}
-
 /** Only an empty-element tag ends in a slash: an end tag has a name or white space there. */
 function withLastChild({ bytes, name }: StanzaForm, xml: string): Buffer {
-  const parts =
-    bytes.at(-2) === SLASH
-      ? [bytes.subarray(0, -2), Buffer.from(`>${xml}</${name}>`)]
-      : [bytes.subarray(0, bytes.lastIndexOf(LT)), Buffer.from(xml), bytes.subarray(bytes.lastIndexOf(LT))];
-  return Buffer.concat(parts);
+  const empty = bytes.at(-2) === SLASH;
+  const end = empty ? bytes.length - 2 : bytes.lastIndexOf(LT);
+  const child = empty ? `>${xml}</${name}>` : xml;
+  const rest = empty ? bytes.length : end;
+  const marked = Buffer.allocUnsafe(end + Buffer.byteLength(child) + bytes.length - rest);
+  bytes.copy(marked, 0, 0, end);
+  const at = end + marked.write(child, end);
+  bytes.copy(marked, at, rest);
+  return marked;
 }

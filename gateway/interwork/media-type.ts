@@ -9,8 +9,22 @@ export interface MediaType {
 const MOST_PARAMS = 16;
 const PARAM = /;\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/y;
 
+/** Media types read last: there are a handful, and each is looked at several times a message. */
+const KNOWN = 64;
+const LONGEST_KNOWN = 128;
+const known = new Map<string, MediaType>();
+
 /** Reads a Content-Type; '' as its name where it is none. */
 export function mediaTypeOf(text: string): MediaType {
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  const type = read(text);
+  if (known.size >= KNOWN) known.clear();
+  if (text.length <= LONGEST_KNOWN) known.set(text, type);
+  return type;
+}
+
+function read(text: string): MediaType {
   const end = text.indexOf(';');
   const name = (end < 0 ? text : text.slice(0, end)).trim().toLowerCase();
   const params = new Map<string, string>();

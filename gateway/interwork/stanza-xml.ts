@@ -60,25 +60,43 @@ export function composeStanza(
   content: readonly string[],
 ): StanzaForm {
   const { from, to, type = '', id, lang = '' } = addressing;
-  const attributes = Object.entries({ from, to, type, id, 'xml:lang': lang })
-    .filter(([, value]) => value !== '')
-    .map(([key, value]) => ` ${key}="${escapeXml(value)}"`)
-    .join('');
+  const attributes =
+    attribute('from', from) +
+    attribute('to', to) +
+    attribute('type', type) +
+    attribute('id', id) +
+    attribute('xml:lang', lang);
   const [first = ''] = content;
   const xml = first === '' ? `<${name}${attributes}/>` : `<${name}${attributes}>${content.join('')}</${name}>`;
-  const named = /^<([A-Za-z]+)(?: xmlns="([^"]*)")?/.exec(first);
   return {
     name,
     from,
     to,
     type,
     id,
-    childNamespace: named?.[2] ?? '',
-    childName: named?.[1] ?? '',
+    ...rootOf(first),
     children: content.length,
     bytes: Buffer.from(xml),
   };
 }
+
+/** What an element that we wrote is called; its namespace stands first, where it has one. */
+function rootOf(xml: string): { readonly childName: string; readonly childNamespace: string } {
+  let end = 1;
+  while (/[A-Za-z]/.test(xml.charAt(end))) end++;
+  const from = end + ' xmlns="'.length;
+  const named = xml.startsWith(' xmlns="', end);
+  return { childName: xml.slice(1, end), childNamespace: named ? xml.slice(from, xml.indexOf('"', from)) : '' };
+}
+
+function attribute(name: string, value: string): string {
+  return value === '' ? '' : ` ${name}="${escapeXml(value)}"`;
+}
+
+/** Of ASCII what needs no thought: as an attribute, between tags, and at all. */
+const PLAIN_VALUE = /^[ !#-%(-;=?-~]*$/;
+const PLAIN_TEXT = /^[\t\n -%'-;=?-~]*$/;
+const PLAIN = /^[\t\n\r -~]*$/;
 
 const escapes: ReadonlyMap<string, string> = new Map([
   ['&', '&amp;'],
@@ -90,6 +108,7 @@ const escapes: ReadonlyMap<string, string> = new Map([
 
 /** Text as XML, for an attribute or between tags; parsers would change white space left bare (XML 1.0 §2.11, §3.3.3). */
 export function escapeXml(text: string): string {
+  if (PLAIN_VALUE.test(text)) return text;
   return xmlCharacters(text).replace(
     /[&<>"'\t\r\n]/g,
     (character) => escapes.get(character) ?? `&#${character.charCodeAt(0)};`,
@@ -98,10 +117,12 @@ export function escapeXml(text: string): string {
 
 /** Text between tags, its line feeds left as they are. */
 export function escapeText(text: string): string {
+  if (PLAIN_TEXT.test(text)) return text;
   return xmlCharacters(text).replace(/[&<>\r]/g, (character) => escapes.get(character) ?? '&#13;');
 }
 
 /** The text without what XML 1.0 §2.2 has no room for: most controls, lone surrogates, two noncharacters. */
 export function xmlCharacters(text: string): string {
+  if (PLAIN.test(text)) return text;
   return text.replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '');
 }

@@ -190,9 +190,7 @@ export interface SipHandlers {
   invite(call: InCall): void;
   /** MESSAGE, REFER, PUBLISH out of dialog, and methods nobody knows. OPTIONS is answered inside. */
   request(request: InRequest): Promise<Answer>;
-  subscribe(
-    request: InRequest & { readonly event: string; readonly expires: number },
-  ): Promise<SubscribeAnswer>;
+  subscribe(request: InRequest & { readonly event: string; readonly expires: number }): Promise<SubscribeAnswer>;
   trunk(trunk: Trunk, state: 'up' | 'down', why?: string): void;
 }
 

@@ -92,7 +92,7 @@ export class Window {
       const stanza = this.#stanzas[this.#head] as Stanza;
       this.#bytes -= stanza.bytes.length;
       this.#stanzas[this.#head++] = undefined as unknown as Stanza;
-      if (stanza.kept !== undefined) this.#options.delivered(stanza);
+      this.#options.delivered(stanza);
     }
     if (this.#head > 1024 || this.#head === this.#stanzas.length) {
       this.#stanzas = this.#stanzas.slice(this.#head);

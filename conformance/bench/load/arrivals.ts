@@ -1,5 +1,6 @@
 import { clockUs } from './clock.ts';
 import { numbersIn } from './stanzas.ts';
+import { Tally } from './tally.ts';
 
 const messageEnd = Buffer.from('</message>');
 const iqStart = Buffer.from('<iq ');
@@ -21,36 +22,21 @@ export interface Answers {
 }
 
 /** Counts the messages that come over one connection, and answers what a server would answer: pings, and requests to acknowledge. */
-export class Arrivals {
-  /** Messages since {@link begin}. */
-  received = 0;
-  /** µs from sending to arrival of each message, where the senders stamp them. */
-  latencies: number[] = [];
+export class Arrivals extends Tally {
   readonly #answers: Answers;
   #stamped = false;
   /** Stanzas of all kinds since the stream began to acknowledge (XEP-0198 §4). */
   #handled = 0;
   #rest: Buffer = Buffer.alloc(0);
-  #wanted: { count: number; reached: (atUs: number) => void } | undefined;
 
   constructor(answers: Answers) {
+    super();
     this.#answers = answers;
   }
 
-  /** Counts from 0 again. `stamped`: the number in every id is the time of sending. */
-  begin(stamped: boolean): void {
-    this.received = 0;
-    this.latencies = [];
+  override begin(stamped: boolean): void {
+    super.begin(stamped);
     this.#stamped = stamped;
-    this.#wanted = undefined;
-  }
-
-  /** Resolves with the time, when so many messages have come since {@link begin}. */
-  reach(count: number): Promise<number> {
-    return new Promise((resolve) => {
-      this.#wanted = { count, reached: resolve };
-      this.#look(clockUs());
-    });
   }
 
   /** Stream management begins: from here on stanzas count as handled. */
@@ -73,7 +59,7 @@ export class Arrivals {
     const more = [iqStart, requestStart, acknowledgementStart].some((start) => bytes.includes(start));
     if (more) end = Math.max(end, this.#answerAll(bytes));
     this.#rest = bytes.subarray(Math.max(end, bytes.length - longestStanza));
-    this.#look(now);
+    this.look(now);
   }
 
   /** Answers in one write what came in one read, as servers do. Returns where the last of it ends. */
@@ -94,12 +80,6 @@ export class Arrivals {
     if (requested) this.#answers.acknowledge(`<a xmlns='urn:xmpp:sm:3' h='${this.#handled}'/>`);
     if (replies !== '') this.#answers.reply(replies);
     return end;
-  }
-
-  #look(now: number): void {
-    if (this.#wanted === undefined || this.received < this.#wanted.count) return;
-    this.#wanted.reached(now);
-    this.#wanted = undefined;
   }
 }
 

@@ -1,6 +1,5 @@
 import { quantile } from '../median.ts';
-import type { Sent } from './line.ts';
-import type { Lines } from './lines.ts';
+import type { Lines, Sent } from './lines.ts';
 import type { Pair } from './stanzas.ts';
 
 /** How load is sent: so long, ms; so many stanzas a second, one a write, or as fast as they are taken. */

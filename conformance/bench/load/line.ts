@@ -1,19 +1,15 @@
 import type { Socket } from 'node:net';
 import { Arrivals } from './arrivals.ts';
 import { clockUs } from './clock.ts';
+import type { LoadLine, Sent } from './lines.ts';
+import { paced } from './pace.ts';
 import { type Pair, Stanzas, stanzasPerChunk } from './stanzas.ts';
 
 /** Writes of a flood that may wait at once: enough that the hop never waits for the load. */
 const chunksUnderWay = 3;
 
-/** What was sent, from when on. */
-export interface Sent {
-  readonly count: number;
-  readonly startUs: number;
-}
-
 /** One connection that stands, with its negotiation behind it: stanzas go out and come in. */
-export class Line {
+export class Line implements LoadLine {
   readonly arrivals: Arrivals;
   readonly #socket: Socket;
   #asks = false;
@@ -64,18 +60,11 @@ export class Line {
   async pace(pair: Pair, rate: number, ms: number): Promise<Sent> {
     const stanzas = new Stanzas(pair);
     const count = Math.round((rate * ms) / 1000);
-    // Node's timers know whole milliseconds only; this waits on a word that nobody changes, to the µs.
-    const word = new Int32Array(new SharedArrayBuffer(4));
-    const startUs = clockUs();
-    for (let n = 0; n < count; n++) {
-      const early = startUs + (n * 1e6) / rate - clockUs();
-      if (early > 0) Atomics.wait(word, 0, 0, early / 1000);
+    const startUs = await paced(rate, count, () => {
+      if (this.#over) throw new Error('the connection ended');
       this.#socket.write(stanzas.one(clockUs()));
       this.#ask();
-      // What the other side asks meanwhile is answered here.
-      await new Promise((resolve) => setImmediate(resolve));
-      if (this.#over) throw new Error('the connection ended');
-    }
+    });
     return { count, startUs };
   }
 

@@ -3,10 +3,11 @@ import { flows } from './flows.ts';
 import { homeSide } from './home-side.ts';
 import { Lines } from './lines.ts';
 import { partnerSide } from './partner-side.ts';
+import { sipSide } from './sip-side.ts';
 
 /** A process that makes or takes load, so that the measuring one is disturbed by neither; see {@link LoadProcess}. */
 const lines = new Lines();
-const orders = { ...partnerSide(lines), ...homeSide(lines), ...flows(lines), ...crowds() };
+const orders = { ...partnerSide(lines), ...homeSide(lines), ...flows(lines), ...crowds(), ...sipSide(lines) };
 
 export type Orders = typeof orders;
 

@@ -5,7 +5,9 @@ import { goodDomain, homeDomain, hostileDomain, page, SipSiege } from '../sip-si
 
 /** What a MESSAGE of the gateway may consist of; anything else was brought in. */
 const ours = new Set(
-  'via max-forwards from to call-id cseq content-type content-length subject content-language user-agent max-breadth supported allow'.split(' '),
+  'via max-forwards from to call-id cseq content-type content-length subject content-language user-agent max-breadth supported allow'.split(
+    ' ',
+  ),
 );
 const bob = `bob@${goodDomain}`;
 const evil = '\r\nX-Evil: 1\r\n\r\nINVITE sip:x@p.example SIP/2.0\r\n';
@@ -23,13 +25,14 @@ const breaks = [
 function wellFormed(message: WireMessage): void {
   for (const [name, value] of message.headers) {
     expect([...ours], `${name}: ${value}`).toContain(name.toLowerCase());
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
     expect(value).not.toMatch(/[\u0000-\u0008\u000a-\u001f\u007f]/);
   }
   for (const name of ['via', 'from', 'to', 'call-id', 'cseq', 'content-length', 'max-forwards']) {
     expect(headerValues(message, name), name).toHaveLength(1);
   }
-  expect(headerValue(message, 'from')).toMatch(new RegExp(`^<sip:[^<>\\s"]*@${homeDomain}(;[^<>\\s"]*)?>;tag=[0-9a-f]+$`));
+  expect(headerValue(message, 'from')).toMatch(
+    new RegExp(`^<sip:[^<>\\s"]*@${homeDomain}(;[^<>\\s"]*)?>;tag=[0-9a-f]+$`),
+  );
 }
 
 // Every field of either protocol that becomes one of the other.
@@ -69,7 +72,12 @@ describe('Headers and elements that a peer writes into its fields', () => {
     {
       what: 'a nickname',
       write: (text, words) =>
-        xml('message', { to: bob }, xml('body', {}, words), xml('nick', { xmlns: 'http://jabber.org/protocol/nick' }, text)),
+        xml(
+          'message',
+          { to: bob },
+          xml('body', {}, words),
+          xml('nick', { xmlns: 'http://jabber.org/protocol/nick' }, text),
+        ),
     },
     {
       what: 'a resource',
@@ -121,13 +129,15 @@ describe('Headers and elements that a peer writes into its fields', () => {
       expect(answer.start).toMatch(/^SIP\/2\.0 4\d\d /);
       return undefined;
     }
-    return await siege.alice.messages.next(({ attrs }) => !attrs.from.startsWith(bob));
+    return await siege.alice.messages.next(({ attrs }) => attrs.from?.startsWith(bob) !== true);
   }
 
   function plain(message: Element, children: readonly string[] = ['subject', 'body', 'thread']): void {
     expect(message.attrs.from).toMatch(new RegExp(`^([^@/]+@)?${hostileDomain}(/|$)`));
     expect(message.attrs.to).toMatch(new RegExp(`^alice@${homeDomain}`));
-    expect(Object.keys(message.attrs).filter((name) => !['from', 'to', 'id', 'xml:lang', 'xmlns', 'type'].includes(name))).toEqual([]);
+    expect(
+      Object.keys(message.attrs).filter((name) => !['from', 'to', 'id', 'xml:lang', 'xmlns', 'type'].includes(name)),
+    ).toEqual([]);
     for (const child of message.getChildElements()) {
       if (child.attrs.xmlns !== undefined && child.attrs.xmlns !== 'jabber:client') {
         // Marks of the gateway and of the home server: none that mallory wrote.
@@ -142,8 +152,14 @@ describe('Headers and elements that a peer writes into its fields', () => {
   const markup = `</subject></body></thread></message><message to='ceo@${homeDomain}'><evil xmlns='urn:evil'/>`;
   it.each([
     { what: 'Subject', request: { headers: [['Subject', markup]] as const } },
-    { what: 'Subject with references', request: { headers: [['Subject', '&lt;evil/&gt;&#0;&#13;&evil;<![CDATA[x]]>']] as const } },
-    { what: 'Subject with control characters', request: { headers: [['Subject', 'a\u0001\u0008\u000b\u001f\ufffeevil']] as const } },
+    {
+      what: 'Subject with references',
+      request: { headers: [['Subject', '&lt;evil/&gt;&#0;&#13;&evil;<![CDATA[x]]>']] as const },
+    },
+    {
+      what: 'Subject with control characters',
+      request: { headers: [['Subject', 'a\u0001\u0008\u000b\u001f\ufffeevil']] as const },
+    },
     { what: 'Content-Language', request: { headers: [['Content-Language', `de' evil='1`]] as const } },
     { what: 'Content-Language of markup', request: { headers: [['Content-Language', markup]] as const } },
     { what: 'Call-ID', request: { callId: `x'"<evil/>&` } },
@@ -156,7 +172,16 @@ describe('Headers and elements that a peer writes into its fields', () => {
     { what: 'From user with a surrogate', request: { from: `sip:a%ed%a0%80@${hostileDomain}` } },
     { what: 'gr with markup', request: { from: `sip:mallory@${hostileDomain};gr=%3Cevil%3E%00%0d%0a'"` } },
     { what: 'gr outside the brackets', request: { headers: [['Contact', `<sip:x@y>;gr="<evil/>"`]] as const } },
-    { what: 'Reply-To, Organization and more', request: { headers: [['Organization', markup], ['Reply-To', markup], ['X-Evil', markup]] as const } },
+    {
+      what: 'Reply-To, Organization and more',
+      request: {
+        headers: [
+          ['Organization', markup],
+          ['Reply-To', markup],
+          ['X-Evil', markup],
+        ] as const,
+      },
+    },
   ])('of SIP: $what stays what it is', async ({ request }) => {
     const message = await bring(page('hello', request));
     if (message !== undefined) plain(message);
@@ -197,13 +222,19 @@ describe('Headers and elements that a peer writes into its fields', () => {
   it.each([
     { what: 'markup', request: () => page(markup) },
     { what: 'NUL and controls', request: () => page('a\u0000b\u0001\u000b\u001b[31mevil\u0007') },
-    { what: 'bytes that are no UTF-8', request: () => page(Buffer.from([0x61, 0xff, 0xfe, 0xc0, 0xaf, 0xed, 0xa0, 0x80])) },
+    {
+      what: 'bytes that are no UTF-8',
+      request: () => page(Buffer.from([0x61, 0xff, 0xfe, 0xc0, 0xaf, 0xed, 0xa0, 0x80])),
+    },
     {
       what: 'html with script and markup',
       request: () =>
-        page(`<html><body><script>evil()</script>&lt;evil/&gt;<a href="javascript:evil()">x</a>&#0;&#x1F;&#xFFFE;${markup}`, {
-          headers: [['Content-Type', 'text/html']],
-        }),
+        page(
+          `<html><body><script>evil()</script>&lt;evil/&gt;<a href="javascript:evil()">x</a>&#0;&#x1F;&#xFFFE;${markup}`,
+          {
+            headers: [['Content-Type', 'text/html']],
+          },
+        ),
     },
     {
       what: 'html nested without end',
@@ -211,29 +242,49 @@ describe('Headers and elements that a peer writes into its fields', () => {
     },
     {
       what: 'html of comments that never end',
-      request: () => page('<!--'.repeat(20_000) + '<a b="'.repeat(10_000), { headers: [['Content-Type', 'text/html']] }),
+      request: () =>
+        page('<!--'.repeat(20_000) + '<a b="'.repeat(10_000), { headers: [['Content-Type', 'text/html']] }),
     },
-    { what: 'html of references', request: () => page('&#'.repeat(40_000), { headers: [['Content-Type', 'text/html']] }) },
+    {
+      what: 'html of references',
+      request: () => page('&#'.repeat(40_000), { headers: [['Content-Type', 'text/html']] }),
+    },
     {
       what: 'CPIM that says to be from somebody else',
       request: () => cpim(`From: <im:ceo@${homeDomain}>\r\nTo: <im:ceo@${homeDomain}>\r\nSubject: <evil/>`, 'hi'),
     },
     { what: 'CPIM with markup', request: () => cpim(`From: <im:m@${hostileDomain}>\r\nSubject: ${markup}`, markup) },
-    { what: 'CPIM in CPIM', request: () => cpim('From: <im:x@y>', cpim('From: <im:x@y>', 'evil').body as string, 'message/cpim') },
-    { what: 'CPIM without end', request: () => page('From: <im:x@y>', { headers: [['Content-Type', 'message/cpim']] }) },
-    { what: 'a type of markup', request: () => page('x', { headers: [['Content-Type', `text/plain;charset="${markup}"`]] }) },
-    { what: 'a charset nobody knows', request: () => page('x', { headers: [['Content-Type', 'text/plain;charset=evil-7']] }) },
+    {
+      what: 'CPIM in CPIM',
+      request: () => cpim('From: <im:x@y>', cpim('From: <im:x@y>', 'evil').body as string, 'message/cpim'),
+    },
+    {
+      what: 'CPIM without end',
+      request: () => page('From: <im:x@y>', { headers: [['Content-Type', 'message/cpim']] }),
+    },
+    {
+      what: 'a type of markup',
+      request: () => page('x', { headers: [['Content-Type', `text/plain;charset="${markup}"`]] }),
+    },
+    {
+      what: 'a charset nobody knows',
+      request: () => page('x', { headers: [['Content-Type', 'text/plain;charset=evil-7']] }),
+    },
     {
       what: 'parts within parts',
       request: () => {
         const depth = 200;
-        const open = Array.from({ length: depth }, (_, n) => `--b${n}\r\nContent-Type: multipart/mixed;boundary=b${n + 1}\r\n\r\n`);
+        const open = Array.from(
+          { length: depth },
+          (_, n) => `--b${n}\r\nContent-Type: multipart/mixed;boundary=b${n + 1}\r\n\r\n`,
+        );
         return page(open.join(''), { headers: [['Content-Type', 'multipart/mixed;boundary=b0']] });
       },
     },
     {
       what: 'thirty thousand parts',
-      request: () => page('--b\r\n\r\nx\r\n'.repeat(20_000), { headers: [['Content-Type', 'multipart/mixed;boundary=b']] }),
+      request: () =>
+        page('--b\r\n\r\nx\r\n'.repeat(20_000), { headers: [['Content-Type', 'multipart/mixed;boundary=b']] }),
     },
     {
       what: 'a boundary of nothing',
@@ -248,18 +299,31 @@ describe('Headers and elements that a peer writes into its fields', () => {
     siege.unhurt();
   });
 
-  it('of SIP: what a partner answers reaches our user as text', async () => {
-    const reasons = [`No</text><evil/>`, 'a\u0001b\u0000c', '&evil;', 'x'.repeat(5_000)];
-    for (const [n, reason] of reasons.entries()) {
-      const id = `refused-${n}`;
-      const sent = siege.alice.send(xml('message', { to: `eve@${hostileDomain}`, id }, xml('body', {}, id)));
-      const message = await siege.hostile.pages.next(({ body }) => body.toString() === id);
-      expect(message.start).toContain(`eve@${hostileDomain}`);
-      await sent;
-      expect(reason).not.toBe('');
-    }
-    await siege.talk();
-  });
+  it.each([
+    { what: 'markup', reason: `No</text></error></message><evil/>` },
+    { what: 'control characters', reason: 'a\u0001b\u0000c\u001b[31m' },
+    { what: 'references', reason: '&evil;&#0;<![CDATA[' },
+    { what: 'five thousand characters', reason: 'x'.repeat(5_000) },
+    { what: 'bytes that are no UTF-8', reason: '\ufffd\uffff' },
+  ])(
+    'of SIP: a reason phrase of $what reaches our user as text, if at all',
+    async ({ what, reason }) => {
+      siege.hostile.answerPage = () => [488, reason];
+      const id = `refused-${what}`;
+      await siege.alice.send(xml('message', { to: `eve@${hostileDomain}`, id }, xml('body', {}, id)));
+      const back = await siege.alice.messages.next(({ attrs }) => attrs.id === id, { timeoutMs: 50_000 });
+      expect(back.attrs.type).toBe('error');
+      expect(back.getChild('evil')).toBeUndefined();
+      expect(
+        back
+          .getChild('error')
+          ?.getChildElements()
+          .every((child) => child.getChildElements().length === 0),
+      ).toBe(true);
+      await siege.talk();
+    },
+    60_000,
+  );
 
   it('nothing came of it at somebody else', () => {
     siege.unhurt();

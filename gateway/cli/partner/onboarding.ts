@@ -1,45 +1,41 @@
 import type { ProofKind } from '../../../policies/trust.ts';
 import type { Evidence } from '../../bridge/ports.ts';
 import type { Security } from '../../dns/security.ts';
-import type { Checked } from '../check/checked.ts';
 import { inParallel } from '../check/in-parallel.ts';
 import { error, ok, type Report, warning } from '../observation.ts';
 import { lookUp } from './domain-sight.ts';
-import { probeContext } from './probe-context.ts';
+import { type ProbeContext, probeContext } from './probe-context.ts';
+import { guessProtocol } from './protocol-sight.ts';
+import type { LookOptions, Seen } from './seen.ts';
 import { lookAtServer } from './server-sight.ts';
+import { lookAtTrunk } from './trunk-onboarding.ts';
 
 /** Servers looked at side by side. */
 const WIDTH = 4;
 
-/** What was seen of a domain that is to become a partner. */
-export interface Seen {
-  /** The strongest proof that held: what a policy may rely on. */
-  readonly proof: ProofKind | undefined;
-  readonly security: Security;
-  /** Chat room domains that DNS knows. */
-  readonly rooms: readonly string[];
-}
-
-export interface LookOptions {
-  readonly at: Checked;
-  /** The home domain that asks. */
-  readonly home: string;
-  readonly report: Report;
-  readonly signal: AbortSignal;
-  /** What the policy is to accept whatever is seen; undefined where that is to be concluded. */
-  readonly accept: readonly ProofKind[] | undefined;
-}
-
 /** Looks at a domain from outside, line by line. Rejects with a Fault of our own configuration, or of the signal. */
-export async function lookAtDomain(domain: string, { at, home, report, signal, accept }: LookOptions): Promise<Seen> {
-  using probe = await probeContext(at);
+export async function lookAtDomain(domain: string, options: LookOptions): Promise<Seen> {
+  const { report, signal } = options;
+  using probe = await probeContext(options.at);
   report.progress(`asking DNS about ${domain}`);
+  const via = options.via ?? (await guessProtocol(probe.resolver, domain, signal));
+  if (via === 'xmpp') return await lookAtServers(domain, probe, options);
+  if (options.via === undefined) report.add(ok('dns', `${domain} names SIP servers and no XMPP server: it speaks SIP`));
+  return await lookAtTrunk(domain, probe, options);
+}
+
+async function lookAtServers(
+  domain: string,
+  probe: ProbeContext,
+  { at, home, report, signal, accept }: LookOptions,
+): Promise<Seen> {
+  const seen = { via: 'xmpp', hosts: [] } as const;
   const { location, rooms, observations } = await lookUp(probe.resolver, domain, {
     dnssec: at.config.dns.dnssec,
     signal,
   });
   report.add(...observations);
-  if (location === undefined) return { proof: undefined, security: 'insecure', rooms };
+  if (location === undefined) return { ...seen, proof: undefined, security: 'insecure', rooms };
   const { endpoints, security } = location;
   report.progress(`looking at ${endpoints.length} ${endpoints.length === 1 ? 'server' : 'servers'} of ${domain}`);
   const onlooker = { probe, home, partner: domain, described: new Set<string>(), signal };
@@ -49,9 +45,9 @@ export async function lookAtDomain(domain: string, { at, home, report, signal, a
     return sight;
   });
   signal.throwIfAborted();
-  if (accept !== undefined) return { proof: undefined, security, rooms };
+  if (accept !== undefined) return { ...seen, proof: undefined, security, rooms };
   const evidence = sights.flatMap((sight) => sight.evidence);
-  return { proof: conclude(evidence, security, report), security, rooms };
+  return { ...seen, proof: conclude(evidence, security, report), security, rooms };
 }
 
 /** The strongest proof that held at a server: a certificate before dialback, which is as strong as DNS. */

@@ -3,6 +3,7 @@ import type { DestinationRule, Flow, PartnerPolicy, PresenceRule } from '../../.
 import { iqAliases } from '../../../policies/schema/traffic.ts';
 import type { TrustDemand } from '../../../policies/trust.ts';
 import type { Verdict } from '../../../policies/verdict.ts';
+import { trunkClauses } from './trunk-words.ts';
 
 /** One sentence of a policy, and the line it comes from: undefined where silence or a built-in default decides. */
 export interface Clause {
@@ -27,6 +28,7 @@ export function policyInWords(partner: PartnerPolicy): Chapter[] {
       clauses: [...partner.claims].map(([pattern, place]) => ({ text: domainWords(pattern), place })),
     },
     { title: 'Protocol', clauses: [{ text: speaksWords(partner), place: partner.otherProtocol.rule }] },
+    ...trunk(partner),
     { title: 'Proof of identity', clauses: [{ text: trustWords(partner.trust), place: partner.trust.rule }] },
     { title: 'Who sees whom: the first line that names the local user decides', clauses: presence(partner) },
     { title: 'Messages', clauses: messages(partner) },
@@ -42,6 +44,12 @@ function domainWords(pattern: string): string {
 
 function speaksWords({ speaks }: PartnerPolicy): string {
   return { xmpp: 'XMPP only', sip: 'SIP only', auto: 'XMPP or SIP, as DNS tells' }[speaks];
+}
+
+/** Who may as well be an XMPP domain, and says nothing of a trunk, has none to speak of. */
+function trunk(partner: PartnerPolicy): Chapter[] {
+  const spoken = partner.speaks === 'sip' || partner.trunk !== undefined;
+  return spoken ? [{ title: 'SIP trunk', clauses: trunkClauses(partner) }] : [];
 }
 
 /** `certificate or dialback`, `certificate and dialback`, `nothing`. */

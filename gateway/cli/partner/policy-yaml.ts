@@ -1,18 +1,19 @@
 import type { DefaultsDraft } from '../../../policies/schema.ts';
 import type { ProofKind } from '../../../policies/trust.ts';
+import type { Protocol } from '../../bridge/ports.ts';
 import type { Security } from '../../dns/security.ts';
+import { type TrunkPlan, trunkYaml } from './trunk-yaml.ts';
 
 /** What a first policy of a partner says. */
-export interface FirstPolicy {
+export interface FirstPolicy extends TrunkPlan {
   readonly domain: string;
+  readonly via: Protocol;
   readonly accept: readonly ProofKind[];
   /** Whether {@link accept} was seen to hold, or chosen without. */
   readonly chosen: boolean;
   readonly security: Security;
   /** Chat room domains that DNS knows. */
   readonly rooms: readonly string[];
-  /** A local domain, for the examples. */
-  readonly home: string;
   /** What defaults.yaml says: it stays in force. */
   readonly defaults: DefaultsDraft;
   /** The largest stanza that streams carry, bytes. */
@@ -34,12 +35,15 @@ const LIMITS: readonly (readonly [name: keyof NonNullable<DefaultsDraft['limits'
   ['contacts', '500'],
 ];
 
+/** Of these, what a trunk has: neither presence nor requests cross it. */
+const TRUNK_LIMITS = LIMITS.filter(([name]) => name === 'messages');
+
 /**
  * A first policy of a partner, least privilege and commented: availability only, messages both ways, no IQs beyond ping,
- * disco and version. What defaults.yaml has a say in is left to it.
+ * disco and version; over SIP messages both ways, and no calls. What defaults.yaml has a say in is left to it.
  */
 export function policyYaml(policy: FirstPolicy): string {
-  const { domain, defaults } = policy;
+  const { domain } = policy;
   return [
     `# ${domain}: first written by \`drawbridge partner add\` on ${policy.day}; from here on it is yours.`,
     '# Look it through with `drawbridge policy lint`, ask it with `drawbridge policy explain`, try the partner with',
@@ -47,22 +51,49 @@ export function policyYaml(policy: FirstPolicy): string {
     '',
     `partner: ${scalar(domain)}`,
     ...domains(policy),
-    'speaks: xmpp',
+    `speaks: ${policy.via}`,
     '',
+    ...(policy.via === 'sip' ? [...trunkYaml(policy), ''] : []),
     ...trust(policy),
     '',
+    ...(policy.via === 'sip' ? overSip(policy) : overXmpp(policy)),
+    '',
+  ].join('\n');
+}
+
+function overXmpp(policy: FirstPolicy): string[] {
+  const { defaults } = policy;
+  return [
     ...presence(policy),
     '',
-    ...section(defaults.messages, 'messages', [
-      `messages: { allow: both, maxBytes: ${Math.min(MESSAGE_BYTES, policy.stanzaBytes)} }     # both | inbound | outbound | none`,
-    ]),
+    ...messages(policy),
     ...section(defaults.iq, 'iq', [
       'iq: { allow: [ping, disco, version] }           # others by namespace, such as "urn:xmpp:mam:2"',
     ]),
     '',
-    ...limits(defaults),
+    ...limits(defaults, LIMITS),
+  ];
+}
+
+function overSip(policy: FirstPolicy): string[] {
+  const { defaults } = policy;
+  return [
+    '# Presence and requests (IQ) do not cross a trunk.',
+    ...messages(policy),
     '',
-  ].join('\n');
+    ...limits(defaults, TRUNK_LIMITS),
+    '',
+    ...section(defaults.calls, 'calls', [
+      '# Calls: silence is no. Where there is a PBX (`home.sip` in gateway.yaml), and local users may be called:',
+      '# calls: { allow: inbound, limits: { concurrent: 10 } }     # telephone numbers want `destinations` besides',
+    ]),
+  ];
+}
+
+function messages({ defaults, stanzaBytes }: FirstPolicy): string[] {
+  return section(defaults.messages, 'messages', [
+    `messages: { allow: both, maxBytes: ${Math.min(MESSAGE_BYTES, stanzaBytes)} }     # both | inbound | outbound | none`,
+  ]);
 }
 
 function domains({ domain, rooms }: FirstPolicy): string[] {
@@ -94,9 +125,9 @@ function section(inDefaults: unknown, name: string, lines: readonly string[]): s
   return inDefaults === undefined ? [...lines] : [`# ${name}: as in defaults.yaml; a section here would replace it`];
 }
 
-function limits({ limits: inDefaults }: DefaultsDraft): string[] {
-  const missing = LIMITS.filter(([name]) => inDefaults?.[name] === undefined);
-  const inherited = LIMITS.filter(([name]) => inDefaults?.[name] !== undefined).map(([name]) => name);
+function limits({ limits: inDefaults }: DefaultsDraft, wanted: typeof LIMITS): string[] {
+  const missing = wanted.filter(([name]) => inDefaults?.[name] === undefined);
+  const inherited = wanted.filter(([name]) => inDefaults?.[name] !== undefined).map(([name]) => name);
   const remark = inherited.length === 0 ? [] : [`# As in defaults.yaml, key by key: ${inherited.join(', ')}.`];
   if (missing.length === 0) return [...remark, '# limits: { messages: { rate: 10/s, burst: 50 } }'];
   return [...remark, 'limits:', ...missing.map(([name, written]) => `  ${name}: ${written}`)];

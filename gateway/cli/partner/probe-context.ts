@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { ServerCertificate } from '../../../pki/server-certificate.ts';
 import { loadTrust, type TrustAnchors } from '../../../pki/trust.ts';
 import { withPlace } from '../../../policies/fault.ts';
 import type { Journal } from '../../bridge/journal.ts';
@@ -20,6 +21,8 @@ export interface ProbeContext extends Disposable {
   readonly options: XmppEdgeOptions;
   readonly resolver: Resolver;
   readonly anchors: TrustAnchors;
+  /** Ours. */
+  readonly certificates: readonly ServerCertificate[];
   /** Whether a dialback key made here is one that the running gateway owns. */
   readonly sharesDialback: boolean;
   /** What one stream leans on. */
@@ -54,6 +57,7 @@ export async function probeContext({ config, place }: Checked): Promise<ProbeCon
     options,
     resolver,
     anchors,
+    certificates,
     sharesDialback: dialback !== undefined,
     edge: (host, journal) => {
       return { host, journal, options, certificates: own, proof, keys: new NotedKeys(phrase), streamSessions };

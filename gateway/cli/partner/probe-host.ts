@@ -15,6 +15,7 @@ export function probeHost(home: readonly string[], trust: EdgeHost['trust'], tak
     samePartner: (one, other) => one === other,
     // No stream of a probe is bidirectional, so none of the partner's stanzas may come on it.
     inbound: () => true,
+    answered: () => undefined,
     roomForPartner: () => undefined,
     partnerUnreachable: () => undefined,
     delivered: taken,

@@ -1,4 +1,5 @@
 import type { ReasonCode } from '../../../policies/reasons.ts';
+import type { Protocol } from '../../bridge/ports.ts';
 
 const RENEW = 'ask the partner to renew its certificate';
 const ANCHOR =
@@ -30,7 +31,19 @@ const remedies: Partial<Record<ReasonCode, string>> = {
   'dialback-invalid': 'the partner asked our server, and it disowned the key: does DNS lead to this gateway?',
 };
 
+/** Where a trunk has another remedy than a stream. */
+const sipRemedies: Partial<Record<ReasonCode, string>> = {
+  'dns-not-found':
+    'check the spelling; the partner publishes `_sips._tcp` SRV records, or write its servers as `trunk.hosts`',
+  'dns-service-refused':
+    'the partner declares that it has no SIP over TLS: ask which domain its users have, or write `trunk.hosts`',
+  'certificate-wrong-name': 'ask the partner for a certificate that names its domain, by `sip:domain` or by DNS name',
+  'tls-failed':
+    'compare TLS versions (`edges.sip.tls.minVersion`) and whether that port speaks TLS; else the partner did not take ' +
+    'our certificate: hand its authority over',
+};
+
 /** The remedy for a reason code, if there is one to tell. */
-export function remedyFor(reason: ReasonCode): string | undefined {
-  return remedies[reason];
+export function remedyFor(reason: ReasonCode, via: Protocol = 'xmpp'): string | undefined {
+  return (via === 'sip' ? sipRemedies[reason] : undefined) ?? remedies[reason];
 }

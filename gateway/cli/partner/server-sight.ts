@@ -129,5 +129,5 @@ function describeOnce({ proven }: OutgoingStream, { described, probe }: Onlooker
   const name = fingerprint(leaf);
   if (described.has(name)) return [ok('tls', 'its certificate is the same')];
   described.add(name);
-  return describeChain(chain, probe.anchors, new Date());
+  return describeChain(chain, { anchors: probe.anchors, now: new Date(), via: 'xmpp' });
 }

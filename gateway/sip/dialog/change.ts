@@ -127,6 +127,7 @@ export class Change {
       build: (credentials) => {
         const request = leg.dialog.request(method);
         cseq = request.cseq.number;
+        if (method === 'INVITE') leg.acks.credentials = credentials;
         this.#describe(request);
         addHeaders(request, headers);
         addHeaders(request, credentials);
@@ -139,7 +140,7 @@ export class Change {
         this.#timer?.clear();
         this.#timer = leg.core.clock.setTimeout(() => sent.cancel(), leg.core.limits.setupMs);
       },
-      repeated: () => leg.acknowledgeAgain(cseq),
+      repeated: () => leg.acks.again(cseq),
     });
     this.#timer?.clear();
     this.#sent = undefined;

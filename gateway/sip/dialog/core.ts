@@ -48,4 +48,6 @@ export interface Core {
   readonly calls: Set<OpenCall>;
   readonly pending: Map<ServerTransaction, PendingAnswer>;
   readonly handlers: () => SipHandlers;
+  /** Something that must not happen did. */
+  readonly defect: (error: unknown) => void;
 }

@@ -1,6 +1,7 @@
 import { Headers } from '../message/headers.ts';
 import { SipRequest, type SipResponse } from '../message/message.ts';
 import { parseNameAddress, tagOf } from '../message/name-address.ts';
+import { ownCopy } from '../message/text.ts';
 import { parseUri } from '../message/uri.ts';
 import type { Party } from '../port.ts';
 import type { Flow } from '../transport/flow.ts';
@@ -177,9 +178,4 @@ function strictTarget(route: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The text by itself: a part of a received message would keep all of that message in memory, for as long as the call. */
-function ownCopy(text: string): string {
-  return Buffer.from(text).toString();
 }

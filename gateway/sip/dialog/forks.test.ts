@@ -192,6 +192,15 @@ describe('a call that is asked for more', () => {
     await call();
   });
 
+  it('has the credentials in its ACK too', async () => {
+    Object.assign(peer.a.outbound, { authorize: async () => [['Proxy-Authorization', 'Digest x']] });
+    await call();
+    await peer.respond(invite, 407, { tag: 'one' });
+    await peer.respond(peer.request('INVITE'), 200, { tag: 'one', sdp: reply });
+    expect(peer.request('ACK').headers.get('Proxy-Authorization')).toBe('Digest x');
+    expect(await out.result).toMatchObject({ ok: true });
+  });
+
   it('comes again with credentials, in the same call, and only a few times', async () => {
     Object.assign(peer.a.outbound, { authorize: async () => [['Authorization', 'Digest x']] });
     await call();

@@ -3,6 +3,7 @@ import type { ServerTransaction } from '../transaction/transaction.ts';
 import type { Acknowledged } from './acceptance.ts';
 import { sdpOf, setSdp } from './body.ts';
 import type { PendingAnswer } from './core.ts';
+import { undecided } from './decision.ts';
 import type { Leg } from './leg.ts';
 import { answer } from './respond.ts';
 
@@ -30,7 +31,7 @@ export class Inquiry implements PendingAnswer {
     if (offer !== undefined) leg.offers = 'theirs';
     const decided = await leg
       .decide(offer, this.#abort.signal)
-      .catch((): ModifyAnswer => ({ refuse: { status: 500 } }));
+      .catch((error: unknown): ModifyAnswer => ({ refuse: undecided(leg.core, error) }));
     if (!this.#settle()) return;
     if ('refuse' in decided) answer(this.#transaction, decided.refuse);
     else this.#accept(decided, offer);

@@ -49,6 +49,7 @@ export class ClientCall implements OutCall, ClientUser, DialogOwner, Setup, Open
   #request: SipRequest | undefined;
   #sent: SentRequest | undefined;
   #cseq = 0;
+  #credentials: ExtraHeaders = [];
   #repetitions = 0;
   #leastSeconds = 0;
   #limit: Timer | undefined;
@@ -151,6 +152,7 @@ export class ClientCall implements OutCall, ClientUser, DialogOwner, Setup, Open
     if (this.#invite === undefined) return;
     const { offer, ...rest } = this.#invite;
     this.#cseq += 1;
+    this.#credentials = credentials;
     const ids = { callId: this.callId, tag: this.#tag, cseq: this.#cseq };
     const request = newRequest({ ...rest, method: 'INVITE' }, ids);
     const { headers } = request;
@@ -206,7 +208,7 @@ export class ClientCall implements OutCall, ClientUser, DialogOwner, Setup, Open
   #accepted(response: SipResponse): void {
     const tag = tagOf(response.to);
     const cseq = response.cseq.number;
-    if (this.#winner?.dialog.remoteTag === tag) this.#winner.acknowledgeAgain(cseq);
+    if (this.#winner?.dialog.remoteTag === tag) this.#winner.acks.again(cseq);
     else if (this.#winner !== undefined || this.#over || this.#givenUp !== undefined) this.#release(response);
     else this.#won(this.#branches.get(tag) ?? this.#newBranch(response), response, cseq);
   }
@@ -222,6 +224,7 @@ export class ClientCall implements OutCall, ClientUser, DialogOwner, Setup, Open
     const { session } = branch;
     this.#winner = session;
     session.dialog.flow = this.#sent?.flow ?? session.dialog.flow;
+    session.acks.credentials = this.#credentials;
     session.confirm(response);
     if (late) {
       session.oweAck(cseq);

@@ -142,6 +142,20 @@ describe('a call that is not answered', () => {
     expect(pair.b.call.cancelled.aborted).toBe(true);
   });
 
+  it('is not acknowledged by whoever is refused, or is of another trunk', async () => {
+    const out = pair.a.invite();
+    await pair.run();
+    pair.b.refuses = { status: 403 };
+    const answered = pair.b.call.answer(reply);
+    await pair.run();
+    pair.wire.take();
+    pair.b.refuses = undefined;
+    await pair.run(500);
+    expect(pair.wire.take()).toEqual(['b 200 INVITE', 'a ACK']);
+    await answered;
+    void sessionOf(await out.result).end();
+  });
+
   it('cannot be sent where a header would break the message', async () => {
     const out = pair.a.invite({ headers: [['Subject', 'a\r\nVia: x']] });
     expect(await out.result).toMatchObject({ ok: false, reply: { status: 400, origin: 'unsent' } });

@@ -6,6 +6,7 @@ import type { Core } from './core.ts';
 import type { Dialog } from './dialog.ts';
 import type { OfferState } from './offer-answer.ts';
 import type { Outbound } from './outbound.ts';
+import type { OwnAcks } from './own-acks.ts';
 import type { TimerTerms } from './session-timer.ts';
 
 /** A session as those see it that change it: the peer's offers and ours, re-INVITE, UPDATE and refreshes. */
@@ -13,6 +14,7 @@ export interface Leg {
   readonly core: Core;
   readonly dialog: Dialog;
   readonly outbound: Outbound;
+  readonly acks: OwnAcks;
   readonly confirmed: boolean;
   readonly over: boolean;
   /** Who owes what. */
@@ -41,8 +43,6 @@ export interface Leg {
   oweAck(cseq: number): void;
   /** Sends the ACK to a 2xx, with the answer where the 2xx had the offer. */
   acknowledge(cseq: number, answer?: Sdp): void;
-  /** A 2xx came again: so does its ACK, if it was sent. */
-  acknowledgeAgain(cseq: number): void;
   /** Ends the session with BYE. */
   hangUp(by: 'us' | 'timeout' | 'transport', reason?: string): void;
   /** The peer knows nothing of the session any more: no BYE. */

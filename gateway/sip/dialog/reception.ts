@@ -1,9 +1,10 @@
 import type { SipRequest } from '../message/message.ts';
 import { tagOf } from '../message/name-address.ts';
-import type { Answer, InRequest, Session, Trunk } from '../port.ts';
+import type { Answer, Session, Trunk } from '../port.ts';
 import type { ServerTransaction } from '../transaction/transaction.ts';
 import { refusalInDialog } from './admission.ts';
 import { sdpOf } from './body.ts';
+import { undecided } from './decision.ts';
 import { overlapDelay } from './glare.ts';
 import { IncomingRequest } from './incoming-request.ts';
 import type { Leg } from './leg.ts';
@@ -100,22 +101,21 @@ function offered(leg: Receiving, transaction: ServerTransaction): void {
 
 /** What the gateway answers: by default nobody is sent elsewhere, and nothing else is known. */
 function asked(leg: Receiving, transaction: ServerTransaction): void {
-  const { onRequest } = leg.session;
-  if (onRequest === undefined) answer(transaction, { status: transaction.request.method === 'REFER' ? 403 : 405 });
-  else if (leg.asked >= leg.core.limits.pendingRequests) answer(transaction, overlap(leg));
-  else void ask(leg, transaction, onRequest);
+  if (leg.asked >= leg.core.limits.pendingRequests) answer(transaction, overlap(leg));
+  else void ask(leg, transaction);
 }
 
-async function ask(
-  leg: Receiving,
-  transaction: ServerTransaction,
-  onRequest: (request: InRequest) => Promise<Answer>,
-): Promise<void> {
+async function ask(leg: Receiving, transaction: ServerTransaction): Promise<void> {
+  const { trunk, session } = leg;
+  const { request } = transaction;
   leg.asked += 1;
-  const request = new IncomingRequest(leg.trunk, transaction.request, leg.session);
-  const decided = await onRequest(request).catch((): Answer => ({ status: 500 }));
+  // As with an offer: what comes right behind the ACK may be ahead of whoever waited for the ACK.
+  if (session.onRequest === undefined) await new Promise(setImmediate);
+  const byDefault: Answer = { status: request.method === 'REFER' ? 403 : 405 };
+  const decided = Promise.try(() => session.onRequest?.(new IncomingRequest(trunk, request, session)));
+  const answered = await decided.catch((error: unknown) => undecided(leg.core, error));
   leg.asked -= 1;
-  answer(transaction, decided);
+  answer(transaction, answered ?? byDefault);
 }
 
 function overlap(leg: Receiving): Answer {

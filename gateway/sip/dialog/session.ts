@@ -16,7 +16,7 @@ import type {
 import { respondTo } from '../transaction/response.ts';
 import type { ServerTransaction } from '../transaction/transaction.ts';
 import { Acceptance, type Acknowledged } from './acceptance.ts';
-import { setBody, setSdp } from './body.ts';
+import { setBody } from './body.ts';
 import { Change, sessionOver } from './change.ts';
 import type { Core, OpenCall } from './core.ts';
 import type { Dialog } from './dialog.ts';
@@ -25,6 +25,7 @@ import { exchange } from './exchange.ts';
 import { Inquiry } from './inquiry.ts';
 import type { OfferState } from './offer-answer.ts';
 import type { Outbound } from './outbound.ts';
+import { OwnAcks } from './own-acks.ts';
 import { type Receiving, receive } from './reception.ts';
 import { ownReply } from './reply.ts';
 import { ALLOW, addHeaders, SUPPORTED } from './request.ts';
@@ -59,6 +60,7 @@ export class OwnSession implements Session, Receiving, DialogOwner, Timed, OpenC
   readonly outbound: Outbound;
   readonly dialog: Dialog;
   readonly ended: Promise<SessionEnd>;
+  readonly acks: OwnAcks;
   onModify: ((offer: Sdp | undefined, signal: AbortSignal) => Promise<ModifyAnswer>) | undefined = undefined;
   onRequest: ((request: InRequest) => Promise<Answer>) | undefined = undefined;
   offers: OfferState = 'settled';
@@ -74,11 +76,6 @@ export class OwnSession implements Session, Receiving, DialogOwner, Timed, OpenC
   #inquiry: Inquiry | undefined;
   #acceptance: Acceptance | undefined;
   #afterAck: (() => void) | undefined;
-  /** The INVITE of ours, by its CSeq, whose 2xx was acknowledged last, and with which answer. */
-  #acked = 0;
-  #ackSdp: Sdp | undefined;
-  /** The one whose 2xx had an offer and waits for the answer; 0: none. */
-  #owesAck = 0;
   #timer: SessionTimer | undefined;
   #localSdp: Sdp | undefined;
   #farewell: Promise<void> | undefined;
@@ -88,6 +85,7 @@ export class OwnSession implements Session, Receiving, DialogOwner, Timed, OpenC
     this.trunk = trunk;
     this.outbound = outbound;
     this.dialog = dialog;
+    this.acks = new OwnAcks(dialog, outbound);
     this.#setup = setup;
     const { promise, resolve } = Promise.withResolvers<SessionEnd>();
     this.ended = promise;
@@ -135,7 +133,7 @@ export class OwnSession implements Session, Receiving, DialogOwner, Timed, OpenC
   }
 
   get busy(): boolean {
-    return this.inviting || this.deciding || this.#owesAck > 0 || this.offers !== 'settled';
+    return this.inviting || this.deciding || this.acks.owed > 0 || this.offers !== 'settled';
   }
 
   modify(offer: Sdp | undefined, headers: ExtraHeaders = []): Promise<Modified> {
@@ -247,25 +245,19 @@ export class OwnSession implements Session, Receiving, DialogOwner, Timed, OpenC
   }
 
   oweAck(cseq: number): void {
-    this.#owesAck = cseq;
+    this.acks.owe(cseq);
     this.offers = 'theirs';
   }
 
   acknowledge(cseq: number, sdp?: Sdp): void {
-    if (cseq <= this.#acked) return;
-    if (this.#owesAck === cseq) this.offers = 'settled';
-    this.#owesAck = 0;
-    this.#acked = cseq;
-    this.#ackSdp = sdp;
-    this.#sendAck();
+    if (this.acks.owed === cseq) this.offers = 'settled';
+    this.acks.send(cseq, sdp);
   }
 
-  acknowledgeAgain(cseq: number): void {
-    if (cseq === this.#acked) this.#sendAck();
-  }
-
-  decide(offer: Sdp | undefined, signal: AbortSignal): Promise<ModifyAnswer> {
-    return this.onModify?.(offer, signal) ?? Promise.resolve({ refuse: { status: 488 } });
+  async decide(offer: Sdp | undefined, signal: AbortSignal): Promise<ModifyAnswer> {
+    // An offer right behind the ACK comes before whoever waited for the ACK has had its turn.
+    if (this.onModify === undefined) await new Promise(setImmediate);
+    return (await this.onModify?.(offer, signal)) ?? { refuse: { status: 488 } };
   }
 
   inquire(transaction: ServerTransaction): void {
@@ -290,8 +282,8 @@ export class OwnSession implements Session, Receiving, DialogOwner, Timed, OpenC
   /** Also of a re-INVITE whose flow was lost: the peer has taken it, and waits for the ACK. */
   responded(response: SipResponse): void {
     const cseq = response.cseq.number;
-    if (cseq === this.#acked) this.#sendAck();
-    else if (cseq <= this.dialog.localCseq && !this.inviting && this.#owesAck === 0) this.acknowledge(cseq);
+    const forgotten = cseq <= this.dialog.localCseq && !this.inviting && this.acks.owed === 0;
+    if (!this.acks.again(cseq) && forgotten) this.acknowledge(cseq);
   }
 
   refreshSession(): void {
@@ -338,7 +330,7 @@ export class OwnSession implements Session, Receiving, DialogOwner, Timed, OpenC
       this.#afterAck = resolve;
       await promise;
     }
-    if (this.#owesAck > 0) this.acknowledge(this.#owesAck);
+    if (this.acks.owed > 0) this.acknowledge(this.acks.owed);
     const { origin } = await this.#ask('BYE', ({ headers }) => {
       if (reason !== undefined) headers.append('Reason', reason);
     });
@@ -346,12 +338,6 @@ export class OwnSession implements Session, Receiving, DialogOwner, Timed, OpenC
     const again = origin === 'transport' || (origin === 'unsent' && reason !== undefined);
     if (again) await this.#ask('BYE', () => undefined);
     this.#forget();
-  }
-
-  #sendAck(): void {
-    const ack = this.dialog.ack(this.#acked);
-    setSdp(ack, this.#ackSdp);
-    this.outbound.ack(ack, this.dialog.flow);
   }
 
   #agree(response: SipResponse): void {

@@ -1,5 +1,6 @@
 import type { SubscribeAnswer, SubscribeResult, Trunk } from '../port.ts';
 import type { ServerTransaction } from '../transaction/transaction.ts';
+import { undecided } from './decision.ts';
 import { IncomingRequest } from './incoming-request.ts';
 import { OwnNotifier } from './notifier.ts';
 import { ownReply } from './reply.ts';
@@ -66,10 +67,11 @@ export class Subscriptions {
     const { request } = transaction;
     const event = request.headers.get('Event') ?? '';
     const incoming = Object.assign(new IncomingRequest(place.trunk, request), { event, expires });
-    const decided = await place.core
-      .handlers()
-      .subscribe(incoming)
-      .catch((): SubscribeAnswer => ({ accept: false, answer: { status: 500 } }));
+    const { core } = place;
+    const asked = Promise.try(() => core.handlers().subscribe(incoming));
+    const decided = await asked.catch(
+      (error: unknown): SubscribeAnswer => ({ accept: false, answer: undecided(core, error) }),
+    );
     if (!decided.accept) answer(transaction, decided.answer);
     else if (!this.#hasRoom(place.trunk)) answer(transaction, later(503, RETRY_AFTER_S));
     else if (!transaction.ended) this.#accept(place, transaction, decided, expires);

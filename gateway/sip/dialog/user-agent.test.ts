@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Fault } from '../../../policies/fault.ts';
 import type { SipResponse } from '../message/message.ts';
 import type { ExtraHeaders } from '../port.ts';
 import { FakeClock } from '../transaction/testing/fake-clock.ts';
@@ -188,5 +189,56 @@ describe('a request of ours out of dialog', () => {
       await peer.respond(request, 401);
     }
     expect(await sent).toMatchObject({ status: 401 });
+  });
+});
+
+describe('what the gateway throws', () => {
+  const broken = new Error('A defect.');
+
+  it.each(['INVITE', 'MESSAGE', 'SUBSCRIBE'])(
+    'at a %s is a defect that is told, and answered with 500',
+    async (method) => {
+      peer.a.breaks = broken;
+      const headers: ExtraHeaders = method === 'SUBSCRIBE' ? [['Event', 'presence']] : [];
+      expect((await ask(method, { headers })).status).toBe(500);
+      expect(peer.a.defects).toEqual([broken]);
+      expect(peer.a.agent.load).toEqual({ calls: 0, dialogs: 0, pending: 0 });
+      peer.a.breaks = undefined;
+      expect((await ask('MESSAGE')).status).toBe(200);
+    },
+  );
+
+  it('at finding the trunk is one too', async () => {
+    Object.defineProperty(peer.a, 'refuses', {
+      get: () => {
+        throw broken;
+      },
+    });
+    expect((await ask('OPTIONS')).status).toBe(500);
+    expect(peer.a.defects).toEqual([broken]);
+  });
+
+  it('is no defect where it is a Fault', async () => {
+    peer.a.breaks = new Fault('remote-unreachable');
+    expect((await ask('MESSAGE')).status).toBe(500);
+    expect(peer.a.defects).toEqual([]);
+  });
+
+  it.each(['INFO', 'INVITE'])('at %s in a call leaves the call alone', async (method) => {
+    const pair = new Pair();
+    const { a, b } = await pair.talk();
+    b.onRequest = () => Promise.reject(broken);
+    b.onModify = () => {
+      throw broken;
+    };
+    const asked = method === 'INFO' ? a.request(method, {}) : a.modify(offer);
+    await pair.run();
+    await asked;
+    expect(pair.wire.last('b', `500 ${method}`)).toBeDefined();
+    expect(pair.b.defects).toEqual([broken]);
+    const ended = a.end();
+    await pair.run();
+    await ended;
+    await pair.nothingLeft();
   });
 });

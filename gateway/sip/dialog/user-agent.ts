@@ -1,3 +1,4 @@
+import { codeOf } from '../../../policies/fault.ts';
 import type { SipRequest, SipResponse } from '../message/message.ts';
 import { tagOf } from '../message/name-address.ts';
 import type {
@@ -17,6 +18,7 @@ import type { Flow } from '../transport/flow.ts';
 import { refusalOf } from './admission.ts';
 import { SDP_TYPE } from './body.ts';
 import { type Core, type DialogLimits, dialogLimits } from './core.ts';
+import { undecided } from './decision.ts';
 import { Dialogs } from './dialogs.ts';
 import { exchange } from './exchange.ts';
 import { IncomingRequest } from './incoming-request.ts';
@@ -42,11 +44,13 @@ export interface UserAgentOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly handlers: () => SipHandlers;
+  /** Told of what the gateway throws and must not; the peer is answered with 500. */
+  readonly defect: (error: unknown) => void;
   /**
    * Whose request it is, or the answer that refuses it. One with a To tag belongs to a dialog whose From and To are
    * those that it began with: only its flow tells whom it is from.
    */
-  readonly trunkOf: (transaction: ServerTransaction) => TrunkPlace | Answer;
+  readonly trunkOf: (arrival: Pick<ServerTransaction, 'flow' | 'request'>) => TrunkPlace | Answer;
   readonly limits?: Partial<DialogLimits>;
   readonly subscriptions?: Partial<SubscriptionLimits>;
 }
@@ -65,13 +69,14 @@ export class UserAgent implements TransactionUser {
   readonly #subscriptions: Subscriptions;
   #draining = false;
 
-  constructor({ clock, random, handlers, trunkOf, limits, subscriptions }: UserAgentOptions) {
+  constructor({ clock, random, handlers, defect, trunkOf, limits, subscriptions }: UserAgentOptions) {
     this.#trunkOf = trunkOf;
     this.#subscriptions = new Subscriptions({ ...subscriptionLimits, ...subscriptions });
     this.#core = {
       clock,
       random,
       handlers,
+      defect,
       limits: { ...dialogLimits, ...limits },
       dialogs: new Dialogs(),
       calls: new Set(),
@@ -134,10 +139,22 @@ export class UserAgent implements TransactionUser {
 
   /** A new request of a peer. */
   request(transaction: ServerTransaction): void {
+    try {
+      this.#receive(transaction);
+    } catch (error) {
+      if (codeOf(error) === 'sip-malformed') throw error;
+      const decided = undecided(this.#core, error);
+      if (!transaction.ended) answer(transaction, decided);
+    }
+  }
+
+  #receive(transaction: ServerTransaction): void {
     const { request } = transaction;
     const found = this.#trunkOf(transaction);
-    if ('status' in found) answer(transaction, found);
-    else if (tagOf(request.to) !== '') this.#inDialog(transaction, found.trunk);
+    if ('status' in found) {
+      answer(transaction, found);
+      transaction.forget();
+    } else if (tagOf(request.to) !== '') this.#inDialog(transaction, found.trunk);
     else {
       const refusal = refusalOf(request);
       if (refusal !== undefined) answer(transaction, refusal);
@@ -145,8 +162,12 @@ export class UserAgent implements TransactionUser {
     }
   }
 
-  ack(ack: SipRequest): void {
-    this.#core.dialogs.ownerOf(ack)?.acknowledged(ack);
+  /** As a request within a dialog: nobody acknowledges a call of another trunk. */
+  ack(ack: SipRequest, flow: Flow): void {
+    const owner = this.#core.dialogs.ownerOf(ack);
+    if (owner === undefined) return;
+    const found = this.#trunkOf({ flow, request: ack });
+    if (!('status' in found) && found.trunk.id === owner.trunk.id) owner.acknowledged(ack);
   }
 
   cancelled(transaction: ServerTransaction): void {
@@ -178,10 +199,18 @@ export class UserAgent implements TransactionUser {
   }
 
   #invited(transaction: ServerTransaction, place: TrunkPlace): void {
-    const { calls, limits, handlers } = this.#core;
+    const { calls, limits } = this.#core;
     if (this.#draining || calls.size >= limits.calls) answer(transaction, later(503, RETRY_AFTER_S));
     else if (tooShort(transaction.request.headers)) answer(transaction, intervalTooSmall);
-    else handlers().invite(new ServerCall({ core: this.#core, ...place }, transaction));
+    else this.#take(new ServerCall({ core: this.#core, ...place }, transaction));
+  }
+
+  #take(call: ServerCall): void {
+    try {
+      this.#core.handlers().invite(call);
+    } catch (error) {
+      call.refuse(undecided(this.#core, error));
+    }
   }
 
   /** RFC 3261 §11.2. */
@@ -198,10 +227,7 @@ export class UserAgent implements TransactionUser {
 
   async #requested(transaction: ServerTransaction, trunk: Trunk): Promise<void> {
     const request = new IncomingRequest(trunk, transaction.request);
-    const decided = await this.#core
-      .handlers()
-      .request(request)
-      .catch((): Answer => ({ status: 500 }));
-    answer(transaction, decided);
+    const asked = Promise.try(() => this.#core.handlers().request(request));
+    answer(transaction, await asked.catch((error: unknown) => undecided(this.#core, error)));
   }
 }

@@ -132,6 +132,23 @@ export class Headers implements ReadHeaders {
     return copy;
   }
 
+  /** Appends the lines of another's headers that have these names, in the order of the names. */
+  copyFrom(other: Headers, names: readonly string[]): this {
+    for (const name of names) {
+      const spelled = headerName(name);
+      for (let at = other.#find(spelled, 0); at >= 0; at = other.#find(spelled, at + 1)) {
+        this.#names.push(spelled);
+        this.#values.push(other.#values[at] as string);
+      }
+    }
+    return this;
+  }
+
+  /** Tells each name and value in their order: what an iterator does, without its garbage. */
+  forEach(tell: (name: string, value: string) => void): void {
+    for (let at = 0; at < this.#names.length; at++) tell(this.#names[at] as string, this.#values[at] as string);
+  }
+
   *[Symbol.iterator](): Iterator<[name: string, value: string]> {
     for (const [at, name] of this.#names.entries()) yield [name, this.#values[at] as string];
   }

@@ -8,13 +8,15 @@ import { classes, isIn } from './text.ts';
  * a message: throws `sip-unsendable` for CR, LF and NUL in any value, and for what is no method, URI, status or name.
  */
 export function serialise(message: SipMessage): Buffer {
-  let head = startLine(message);
-  for (const [name, value] of message.headers) {
-    if (name === 'Content-Length') continue;
+  // Parts, not a string that grows: that would be a chain of strings, and each link garbage.
+  const head = [startLine(message)];
+  message.headers.forEach((name, value) => {
+    if (name === 'Content-Length') return;
     if (!isKnownHeader(name) && !isIn(name, classes.token)) throw unsendable('The name of a header is none.');
-    head += `${name}: ${sendable(value)}\r\n`;
-  }
-  const bytes = Buffer.from(`${head}Content-Length: ${message.body.length}\r\n\r\n`);
+    head.push(name, ': ', sendable(value), '\r\n');
+  });
+  head.push('Content-Length: ', String(message.body.length), '\r\n\r\n');
+  const bytes = Buffer.from(head.join(''));
   return message.body.length === 0 ? bytes : Buffer.concat([bytes, message.body]);
 }
 

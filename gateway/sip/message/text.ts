@@ -161,6 +161,11 @@ export function wholeNumber(text: string, most: number): number | undefined {
   return number;
 }
 
+/** The text by itself: a part of a received message would keep all of that message in memory, for as long as it is kept. */
+export function ownCopy(text: string): string {
+  return Buffer.from(text).toString();
+}
+
 function isHex(text: string, at: number): boolean {
   const character = text.charCodeAt(at) | 32;
   return (character >= 48 && character <= 57) || (character >= 97 && character <= 102);

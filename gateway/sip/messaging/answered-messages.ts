@@ -11,18 +11,24 @@ const REMEMBERED = 10_000;
 /** MESSAGEs that have had their final response, by stanza id, the last of them. */
 export class AnsweredMessages {
   readonly #byId = new Map<string, AnsweredMessage>();
+  /** In the order in which they came; a Map knows it too, but finds its first only behind all that were taken out. */
+  readonly #ids: string[] = [];
+  #next = 0;
 
   set(id: string, message: AnsweredMessage): void {
-    if (this.#byId.size >= REMEMBERED) {
-      for (const oldest of this.#byId.keys()) {
-        this.#byId.delete(oldest);
-        break;
-      }
-    }
+    if (!this.#byId.has(id)) this.#remember(id);
     this.#byId.set(id, message);
   }
 
   get(id: string): AnsweredMessage | undefined {
     return this.#byId.get(id);
+  }
+
+  /** In the place of the one that came first. */
+  #remember(id: string): void {
+    const oldest = this.#ids[this.#next];
+    if (oldest !== undefined) this.#byId.delete(oldest);
+    this.#ids[this.#next] = id;
+    this.#next = (this.#next + 1) % REMEMBERED;
   }
 }

@@ -94,6 +94,22 @@ describe('a MESSAGE that comes back', () => {
     expect(border.delivered).toEqual([]);
   });
 
+  it('has its status at once, though no way leads to its sender and much waits there', async () => {
+    open();
+    border.trunk.state = 'down';
+    border.say('waits');
+    border.home = (handed) => {
+      border.homeRefuses(handed, 'not-allowed');
+      return border.takes(handed);
+    };
+    await border.settled();
+    const answer = border.request();
+    await border.settled();
+    border.clock.advance(5_000);
+    expect(await answer).toMatchObject({ status: 403 });
+    expect(border.bridge.kept.kept).toBe(1);
+  });
+
   it('over its rate has 500', async () => {
     open({ policies: [`${POLICY}limits: { messages: { rate: 1/min, burst: 1 } }\n`] });
     expect(await border.request()).toMatchObject({ status: 200 });
@@ -130,7 +146,7 @@ describe('a MESSAGE that comes back', () => {
     expect((await answers).map(({ status }) => status)).toEqual(held.map((_, index) => (index % 2 === 0 ? 403 : 200)));
   });
 
-  it('by the home has its status, though what waited for the trunk goes first', async () => {
+  it('by the home has its status, and what waits for the trunk still goes', async () => {
     open();
     border.trunkIs('down');
     border.say('waits');
@@ -141,6 +157,7 @@ describe('a MESSAGE that comes back', () => {
     border.homeRefuses(border.delivered[0] as Stanza, 'not-allowed');
     border.takes(border.delivered[0] as Stanza);
     expect(await answer).toMatchObject({ status: 403 });
+    await border.settled();
     expect(border.texts).toEqual(['waits']);
   });
 

@@ -6,6 +6,7 @@ import { answerOf, readError } from '../../interwork/error-stanza.ts';
 import { crossLoop, markLoop } from '../../interwork/loop-marker.ts';
 import { toStanza } from '../../interwork/page-message.ts';
 import { bodyParts } from '../message/multipart.ts';
+import { ownCopy } from '../message/text.ts';
 import { schemeOf } from '../message/uri.ts';
 import type { Answer, Body, InRequest } from '../port.ts';
 import { type AnsweredMessage, AnsweredMessages } from './answered-messages.ts';
@@ -15,8 +16,6 @@ import type { MessagingContext } from './messaging-context.ts';
 
 /** What an error stanza from the home is about. */
 export type ErrorSubject =
-  /** A MESSAGE that has been answered with it now. */
-  | 'answered'
   /** Nothing that its sender must be told. */
   | 'nothing'
   /** A MESSAGE that had been accepted before: its sender is to be told by another. */
@@ -77,9 +76,7 @@ export class IncomingMessages {
   arrived({ id }: Stanza): void {
     if (!this.#awaited.has(id)) return;
     const { host } = this.#context;
-    // A refusal by the home has been read before this, and is still on its way through the outbox: it is kept in one
-    // commit, marked as handed on in the next, and handed on.
-    host.whenKept(() => host.whenKept(() => this.#awaited.taken(id)));
+    host.whenKept(() => this.#awaited.taken(id));
   }
 
   room(home: string, partner: string): void {
@@ -91,11 +88,15 @@ export class IncomingMessages {
     return id.startsWith(OURS);
   }
 
-  /** An error stanza on its way to the partner: answers what waits for it. */
+  /** Answers the MESSAGE that waits for this error stanza; false where none does. */
+  answers(error: Stanza): boolean {
+    return this.#awaited.refused(error.id, error.bytes);
+  }
+
+  /** An error stanza on its way to the partner, about nothing that waits. */
   refused(error: Stanza): ErrorSubject {
     const { id } = error;
     if (!this.concerns(error)) return 'nothing';
-    if (this.#awaited.refused(id, error.bytes)) return 'answered';
     const answered = this.#answered.get(id);
     if (answered?.failed) return 'nothing';
     if (answered !== undefined) this.#answered.set(id, { ...answered, failed: true });
@@ -136,7 +137,7 @@ export class IncomingMessages {
   }
 
   #answer(request: InRequest, id: string, bare: boolean, fate: Fate): Answer {
-    const { callId } = request;
+    const callId = ownCopy(request.callId);
     this.#answered.set(id, { callId, failed: fate.is === 'refused' || fate.is === 'unkept' });
     switch (fate.is) {
       case 'taken':

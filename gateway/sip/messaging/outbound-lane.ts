@@ -121,9 +121,11 @@ export class OutboundLane {
         resolve();
       };
     });
-    for (const { stanza } of this.#underWay) {
+    for (const outgoing of this.#underWay) {
       // What is kept is found in doubt by the next start.
-      if (stanza.kept === undefined) this.#owner.undeliverable(stanza, 'delivery-doubtful');
+      if (outgoing.stanza.kept !== undefined) continue;
+      this.#underWay.delete(outgoing);
+      this.#owner.undeliverable(outgoing.stanza, 'delivery-doubtful');
     }
   }
 
@@ -184,7 +186,7 @@ export class OutboundLane {
   }
 
   #settled(outgoing: Outgoing, reply: Reply | Fault): void {
-    this.#underWay.delete(outgoing);
+    if (!this.#underWay.delete(outgoing)) return;
     this.#remove(outgoing);
     if (reply instanceof Fault) this.#owner.undeliverable(outgoing.stanza, reply.code);
     // It holds what no SIP message may: another try would change nothing.
@@ -208,11 +210,16 @@ export class OutboundLane {
   /** Nothing was written: it comes back with all that waits behind it, and is tried again later. */
   #unsent(outgoing: Outgoing, reply: Reply): void {
     this.#giveBack([outgoing, ...this.#waiting()], this.#closed ? 'shutting-down' : 'remote-unreachable');
-    if (this.#closed || this.#rest !== undefined) return;
+    if (this.#closed) return;
     const reason = lastingReason(reply);
-    this.#owner.failed(reply, this.#restFor(reason));
-    if (reason === undefined) this.#starved = true;
-    else this.#owner.unreachable(reason);
+    // A rest that began while this was under way, as the trunk is down, did not know why.
+    if (this.#rest === undefined || (this.#rest.reason === undefined && reason !== undefined)) {
+      this.#rest?.timer.clear();
+      this.#owner.failed(reply, this.#restFor(reason));
+    }
+    const lasting = this.#rest?.reason;
+    if (lasting === undefined) this.#starved = true;
+    else this.#owner.unreachable(lasting);
   }
 
   /** All that is not under way, in no order; it is forgotten here. */

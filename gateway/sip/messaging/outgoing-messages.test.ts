@@ -59,6 +59,16 @@ describe('a message', () => {
     expect(reasonsOf()).toEqual(['sip-refused sip-rejected']);
   });
 
+  it('comes back however little the partner itself may say', async () => {
+    open({ policies: [`${POLICY}limits: { messages: { rate: 1/min, burst: 2 } }\n`] });
+    border.trunk.replies = () => 404;
+    for (let index = 0; index < 2; index++) await border.request();
+    for (const id of ['1', '2']) border.say(id);
+    await border.settled();
+    expect(border.atHome.slice(2)).toEqual(['1 item-not-found', '2 item-not-found']);
+    expect(kept()).toBe(0);
+  });
+
   it('tells the words of the refusal', async () => {
     open();
     border.say('m1');
@@ -252,6 +262,20 @@ describe('a trunk that is down', () => {
     expect([border.texts, kept()]).toEqual([['1'], 0]);
   });
 
+  it('for a reason that lasts gives back all that waits', async () => {
+    open();
+    border.trunk.state = 'down';
+    for (const text of ['1', '2']) border.say(text);
+    await border.settled();
+    border.clock.advance(60_000);
+    await border.settled();
+    expect(border.texts).toEqual(['1']);
+    border.trunk.sent[0]?.reply(503, { origin: 'unsent', reason: 'certificate-expired' });
+    await border.settled();
+    expect(border.atHome).toEqual(['1 not-authorized', '2 not-authorized']);
+    expect(reasonsOf()).toContain('partner-unreachable certificate-expired');
+  });
+
   it('gives back what nothing keeps', () => {
     open({ keep: false });
     border.trunkIs('down');
@@ -299,6 +323,17 @@ describe('what was certainly not sent', () => {
     expect(border.texts).toEqual(['1', '4']);
   });
 
+  it('for a reason that lasts comes back from every conversation', async () => {
+    open();
+    border.say('1');
+    border.say('2', 'carl@fabrikam.example');
+    await border.settled();
+    for (const sent of border.trunk.sent) sent.reply(503, { origin: 'unsent', reason: 'certificate-expired' });
+    await border.settled();
+    expect(border.atHome).toEqual(['1 not-authorized', '2 not-authorized']);
+    expect(kept()).toBe(0);
+  });
+
   it('as it holds what no SIP message may comes back, and stops nobody', async () => {
     open();
     for (const text of ['1', '2']) border.say(text);
@@ -314,6 +349,17 @@ describe('what was certainly not sent', () => {
     await border.settled();
     expect([border.atHome, kept()]).toEqual([['1 remote-server-not-found'], 0]);
   });
+});
+
+it('a gateway that stops tells once of what nothing keeps and nobody answered', async () => {
+  open({ keep: false });
+  border.say('1');
+  const closing = border.edge.close();
+  border.clock.advance(10_000);
+  await closing;
+  border.trunk.sent[0]?.reply(503, { origin: 'transport' });
+  await border.settled();
+  expect(border.atHome).toEqual(['1 remote-server-timeout']);
 });
 
 it('a gateway that stops gives back what waits and lets what is under way end', async () => {

@@ -64,6 +64,11 @@ export class OutgoingMessages {
     for (const { partner, lane } of this.#lanes.values()) if (host.samePartner(partner, trunkDomain)) lane.up();
   }
 
+  /** Something has changed: what could not be sent is tried at once. */
+  renew(): void {
+    for (const { lane } of this.#lanes.values()) lane.up();
+  }
+
   /** Gives back what is not under way; resolves when nothing is, or after so many ms. */
   async close(limitMs: number): Promise<void> {
     this.#closed = true;
@@ -144,7 +149,7 @@ export class OutgoingMessages {
   /** Both in one turn, so that the store has both or neither. */
   #answer(home: string, partner: string, stanza: Stanza, error: Stanza | undefined): void {
     const { host } = this.#context;
-    if (error !== undefined) host.inbound(partner, home, error, 'sip');
+    if (error !== undefined) host.answered(partner, home, error);
     host.delivered(stanza);
   }
 }

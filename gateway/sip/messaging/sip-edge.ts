@@ -56,6 +56,10 @@ export class SipEdge implements Edge {
     this.#incoming.room(home, partner);
   }
 
+  answers(error: Stanza): boolean {
+    return this.#incoming.answers(error);
+  }
+
   arrived(_home: string, _partner: string, message: Stanza): void {
     this.#incoming.arrived(message);
   }
@@ -63,6 +67,11 @@ export class SipEdge implements Edge {
   /** Whether an error stanza is about a MESSAGE that came in here. */
   awaits(stanza: Stanza): boolean {
     return this.#incoming.concerns(stanza);
+  }
+
+  /** Policies, certificates or DNS have changed: partners that could not be reached are tried at once. */
+  renew(): void {
+    this.#outgoing.renew();
   }
 
   /** Takes no more MESSAGEs, and answers those that wait by what is known of them. */

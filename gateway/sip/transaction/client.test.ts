@@ -256,7 +256,7 @@ describe('a request that cannot be sent', () => {
   });
 
   it('does so past the limit', async () => {
-    const bench = new Bench({ limits: { transactions: 1, perFlow: 9 } });
+    const bench = new Bench({ limits: { transactions: 1, perPeer: 9 } });
     const flow = new FakeFlow();
     bench.transactions.request(flow, ourRequest('MESSAGE'), new NotedClient());
     await refused(bench, flow);

@@ -1,4 +1,4 @@
-import type { SipRequest, SipResponse } from '../message/message.ts';
+import { SipRequest, type SipResponse } from '../message/message.ts';
 import { serialise } from '../message/serialise.ts';
 import type { ExtraHeaders } from '../port.ts';
 import type { Flow } from '../transport/flow.ts';
@@ -16,17 +16,19 @@ export interface ClientGround {
 }
 
 const nothing = Buffer.alloc(0);
+/** In the place of an INVITE with a 2xx: nothing is made of it any more, and its transaction stays for 32 s. */
+const accepted = new SipRequest('INVITE', '');
 
 /** A client transaction: RFC 3261 §17.1 with RFC 6026 §7.2, on reliable transports. */
 export class Client implements ClientTransaction, Expiring {
   readonly key: string;
-  readonly request: SipRequest;
   readonly flow: Flow;
   /** The sent-by of its Via, which the responses must have. */
   readonly sentBy: string;
   readonly #invite: boolean;
   readonly #user: ClientUser;
   readonly #ground: ClientGround;
+  #request: SipRequest;
   #state: ClientState;
   #timer: Timer | undefined;
   /** Ready to be sent. */
@@ -43,11 +45,16 @@ export class Client implements ClientTransaction, Expiring {
     this.key = place.key;
     this.sentBy = place.sentBy;
     this.flow = place.flow;
-    this.request = request;
+    this.#request = request;
     this.#invite = request.method === 'INVITE';
     this.#state = this.#invite ? 'calling' : 'trying';
     this.#user = user;
     this.#ground = ground;
+  }
+
+  /** As it was sent, but for its body; an empty one behind a 2xx to an INVITE. */
+  get request(): SipRequest {
+    return this.#request;
   }
 
   get state(): ClientState {
@@ -136,6 +143,7 @@ export class Client implements ClientTransaction, Expiring {
   #accepted(response: SipResponse): void {
     this.#timer?.clear();
     this.#state = 'accepted';
+    this.#request = accepted;
     this.#cancel = undefined;
     this.#timer = this.#ground.limits.add(this);
     this.#user.final(response);

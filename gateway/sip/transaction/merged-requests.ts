@@ -1,5 +1,4 @@
 import type { Clock } from './clock.ts';
-import { TimerQueue } from './timer-queue.ts';
 import { TRANSACTION_MS } from './timers.ts';
 
 /**
@@ -10,39 +9,60 @@ import { TRANSACTION_MS } from './timers.ts';
  * not do so twice. One that was refused may be sent anew, such as to the next target after a 503.
  */
 export class MergedRequests {
-  readonly #known = new Set<string>();
-  readonly #answered: TimerQueue<string>;
+  readonly #clock: Clock;
   readonly #remembered: number;
+  readonly #underWay = new Set<string>();
+  /** Answered: in this period of 64*T1, and in the one before. They go all at once, for there are many. */
+  #answered = new Set<string>();
+  #before = new Set<string>();
+  #since = 0;
 
   /** Of the answered ones no more than `remembered` are kept, the latest. */
   constructor(clock: Clock, remembered: number) {
-    this.#answered = new TimerQueue(clock, TRANSACTION_MS, (key) => this.#known.delete(key));
+    this.#clock = clock;
     this.#remembered = remembered;
   }
 
   get size(): number {
-    return this.#known.size;
+    return this.#underWay.size + this.#answered.size + this.#before.size;
   }
 
   has(key: string): boolean {
-    return this.#known.has(key);
+    this.#age();
+    return this.#underWay.has(key) || this.#answered.has(key) || this.#before.has(key);
   }
 
   begin(key: string): void {
-    this.#known.add(key);
+    this.#underWay.add(key);
   }
 
   refused(key: string): void {
-    this.#known.delete(key);
+    this.#underWay.delete(key);
   }
 
   answered(key: string): void {
-    if (this.#answered.size >= this.#remembered) this.#answered.expireFirst();
+    this.#underWay.delete(key);
+    this.#age();
+    if (this.#answered.size * 2 >= this.#remembered) this.#turn();
     this.#answered.add(key);
   }
 
   close(): void {
-    this.#answered.close();
-    this.#known.clear();
+    this.#underWay.clear();
+    this.#answered.clear();
+    this.#before.clear();
+  }
+
+  #age(): void {
+    const late = this.#clock.now() - this.#since;
+    if (late < TRANSACTION_MS) return;
+    this.#turn();
+    if (late >= 2 * TRANSACTION_MS) this.#turn();
+  }
+
+  #turn(): void {
+    this.#before = this.#answered;
+    this.#answered = new Set();
+    this.#since = this.#clock.now();
   }
 }

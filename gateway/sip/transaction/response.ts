@@ -11,8 +11,7 @@ const copied = ['Via', 'From', 'To', 'Call-ID', 'CSeq'];
  * §8.2.6). It gets no tag here and nothing is parsed, so that also a malformed request can be answered.
  */
 export function respondTo(request: SipRequest, status: number, reason: string = reasonPhrase(status)): SipResponse {
-  const headers = new Headers();
-  for (const name of copied) for (const line of request.headers.lines(name)) headers.append(name, line);
+  const headers = new Headers().copyFrom(request.headers, copied);
   const timestamp = status === 100 ? request.headers.get('Timestamp') : undefined;
   if (timestamp !== undefined) headers.append('Timestamp', timestamp);
   return new SipResponse(status, reason, headers);

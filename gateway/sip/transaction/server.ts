@@ -37,6 +37,8 @@ export class Server implements Expiring {
   readonly invite: boolean;
   /** In the index of merged requests; undefined where it is not, or no longer this one's to take out. */
   merged: string | undefined;
+  /** The peer among whose pending ones it is counted. */
+  standsFor: string | undefined;
   #flow: Flow;
   #state: ServerState;
   /** Until the final response. */
@@ -110,6 +112,10 @@ export class Server implements Expiring {
   acknowledged(): boolean {
     if (this.#state === 'completed') this.#end();
     return this.#state === 'accepted';
+  }
+
+  forget(): void {
+    if (this.#state === 'completed') this.#end();
   }
 
   /** CANCEL: the transaction to tell the user of, the first time and before a final response. */
@@ -218,5 +224,9 @@ class Handle implements ServerTransaction {
 
   respond(response: SipResponse): void {
     this.#server.respond(response, this);
+  }
+
+  forget(): void {
+    this.#server.forget();
   }
 }

@@ -47,6 +47,8 @@ export interface ServerTransaction {
    * @throws Fault `sip-unsendable`, with nothing changed
    */
   respond(response: SipResponse): void;
+  /** Behind a refusal: ends it at once, without its ACK. Who is nobody's peer gets no place for 64*T1. */
+  forget(): void;
   /** A final response was given, or the time for it is over. */
   readonly ended: boolean;
 }

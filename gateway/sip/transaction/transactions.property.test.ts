@@ -48,7 +48,7 @@ describe('whatever happens in whatever order', () => {
   it('ends every client transaction, each with at most one end, and leaves nothing behind', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-        const bench = new Bench({ limits: { transactions: 3, perFlow: 3 } });
+        const bench = new Bench({ limits: { transactions: 3, perPeer: 3 } });
         const flows = Array.from({ length: FLOWS }, () => new FakeFlow());
         const sent: { readonly ends: Ends; readonly client: ReturnType<typeof bench.transactions.request> }[] = [];
         const on = (n: number): FakeFlow => flows[n] ?? new FakeFlow();
@@ -98,7 +98,7 @@ describe('whatever happens in whatever order', () => {
         const flows = Array.from({ length: FLOWS }, () => new FakeFlow());
         const on = (n: number): FakeFlow => flows[n] ?? new FakeFlow();
         const bench = new Bench({
-          limits: { transactions: 3, perFlow: 2 },
+          limits: { transactions: 3, perPeer: 2 },
           flowFor: () => (other ? flows.find(({ open }) => open) : undefined),
         });
         const { transactions } = bench;

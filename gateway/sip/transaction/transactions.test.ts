@@ -70,7 +70,7 @@ describe('a merged request (RFC 3261 §8.2.2.2)', () => {
     const flow = new FakeFlow();
     bench.receive(flow, peerRequest('MESSAGE', { branch: 'z9hG4bKpath1' }));
     bench.respond(200);
-    bench.clock.advance(TRANSACTION_MS);
+    bench.clock.advance(2 * TRANSACTION_MS);
     bench.receive(flow, peerRequest('MESSAGE', { branch: 'z9hG4bKpath2' }));
     expect(bench.takeTold()).toEqual(['request MESSAGE', 'request MESSAGE']);
   });
@@ -85,7 +85,7 @@ describe('a merged request (RFC 3261 §8.2.2.2)', () => {
   });
 
   it('is remembered of the latest only', () => {
-    const bench = new Bench({ limits: { transactions: 2, perFlow: 9 } });
+    const bench = new Bench({ limits: { transactions: 2, perPeer: 9 } });
     const flow = new FakeFlow();
     for (const callId of ['a', 'b', 'c']) {
       bench.receive(flow, peerRequest('MESSAGE', { branch: `z9hG4bK1${callId}`, callId }));
@@ -199,8 +199,8 @@ describe('the limits', () => {
     peerRequest('MESSAGE', { branch: `z9hG4bK${n}`, callId: `call${n}`, ...(toTag === undefined ? {} : { toTag }) });
 
   it.each([
-    ['in all', { transactions: 4, perFlow: 100 }],
-    ['of one flow', { transactions: 100, perFlow: 4 }],
+    ['in all', { transactions: 4, perPeer: 100 }],
+    ['of one peer', { transactions: 100, perPeer: 4 }],
   ])('%s refuse with 503 and Retry-After, and leave places to dialogs that stand', (_, limits) => {
     const bench = new Bench({ limits });
     const flow = new FakeFlow();
@@ -212,17 +212,46 @@ describe('the limits', () => {
     expect(bench.transactions.load.server).toBe(5);
   });
 
-  it('of one flow leave the others alone', () => {
-    const bench = new Bench({ limits: { transactions: 100, perFlow: 1 } });
-    const other = new FakeFlow();
+  it('of one peer hold for all its flows, and leave the others alone', () => {
+    const bench = new Bench({ limits: { transactions: 100, perPeer: 1 } });
     const flow = new FakeFlow();
+    const second = new FakeFlow();
+    const other = new FakeFlow({ leaf: 'other' });
     for (let n = 0; n < 3; n++) bench.receive(flow, message(n));
+    bench.receive(second, message(8));
     bench.receive(other, message(9));
-    expect([statuses(flow), statuses(other)]).toEqual([[503, 503], []]);
+    expect([statuses(flow), statuses(second), statuses(other)]).toEqual([[503, 503], [503], []]);
   });
 
-  it('of one flow count neither what is answered nor calls that stand', () => {
-    const bench = new Bench({ limits: { transactions: 100, perFlow: 1 } });
+  it('of one peer hold behind flows that are gone', () => {
+    const bench = new Bench({ limits: { transactions: 100, perPeer: 1 } });
+    const gone = new FakeFlow();
+    const flow = new FakeFlow();
+    bench.receive(gone, peerRequest('INVITE'));
+    bench.respond(403);
+    bench.transactions.closed(gone);
+    bench.receive(flow, message(1));
+    bench.clock.advance(TRANSACTION_MS);
+    bench.receive(flow, message(2));
+    expect(statuses(flow)).toEqual([503]);
+    expect(bench.transactions.load.server).toBe(1);
+  });
+
+  it('wait for no ACK of what is refused for good', () => {
+    const bench = new Bench({ limits: { transactions: 1, perPeer: 1 } });
+    const flow = new FakeFlow();
+    bench.onRequest = (transaction) => {
+      transaction.respond(respondTo(transaction.request, 403));
+      transaction.forget();
+    };
+    for (let n = 0; n < 3; n++) bench.receive(flow, peerRequest('INVITE', { branch: `z9hG4bK${n}`, callId: `c${n}` }));
+    bench.receive(flow, peerRequest('ACK', { branch: 'z9hG4bK0', toTag: bench.server.tag }));
+    expect(statuses(flow)).toEqual([403, 403, 403]);
+    expect(bench.transactions.load.server).toBe(0);
+  });
+
+  it('of one peer count neither what is answered nor calls that stand', () => {
+    const bench = new Bench({ limits: { transactions: 100, perPeer: 1 } });
     const flow = new FakeFlow();
     for (let n = 0; n < 3; n++) {
       bench.receive(flow, message(n));
@@ -234,7 +263,7 @@ describe('the limits', () => {
   });
 
   it('are room again when transactions end', () => {
-    const bench = new Bench({ limits: { transactions: 1, perFlow: 1 } });
+    const bench = new Bench({ limits: { transactions: 1, perPeer: 1 } });
     const flow = new FakeFlow();
     bench.receive(flow, peerRequest('INVITE'));
     bench.respond(486);
@@ -248,6 +277,8 @@ describe('the limits', () => {
     let overloaded = false;
     const bench = new Bench({ overloaded: () => overloaded });
     const flow = new FakeFlow();
+    for (let n = 100; n < 150; n++) bench.receive(flow, message(n));
+    bench.takeTold();
     bench.receive(flow, peerRequest('INVITE'));
     const user = new NotedClient();
     bench.transactions.request(flow, ourRequest('OPTIONS'), user);
@@ -263,8 +294,22 @@ describe('the limits', () => {
     expect(user.take()).toEqual(['final 200']);
   });
 
+  it('shed whoever floods under load, and leave the others alone', () => {
+    const bench = new Bench({ overloaded: () => true });
+    const flood = new FakeFlow({ leaf: 'flood' });
+    const flow = new FakeFlow();
+    for (let n = 0; n < 200; n++) {
+      for (let m = 0; m < 4; m++) bench.receive(flood, message(1_000 * m + n));
+      if (n % 2 === 0) bench.receive(flow, message(n));
+    }
+    expect([statuses(flood).length, statuses(flow)]).toEqual([750, []]);
+    bench.clock.advance(1_000);
+    bench.receive(flood, message(9_000));
+    expect(statuses(flood)).toEqual([]);
+  });
+
   it('answer what comes again although they are reached', () => {
-    const bench = new Bench({ limits: { transactions: 1, perFlow: 1 } });
+    const bench = new Bench({ limits: { transactions: 1, perPeer: 1 } });
     const flow = new FakeFlow();
     bench.receive(flow, peerRequest('INVITE'));
     bench.respond(180);

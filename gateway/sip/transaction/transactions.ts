@@ -33,7 +33,7 @@ export interface TransactionsOptions {
   /** The `host:port` of our Via on a flow; responses that name another are dropped. */
   readonly sentBy: (flow: Flow) => string;
   readonly limits: TransactionLimits;
-  /** Whether new work of this flow is to be refused with 503; never asked for in-dialog requests and responses. */
+  /** Whether new work of this flow is to be refused with 503, past a small share that each peer keeps; never asked for in-dialog requests and responses. */
   readonly overloaded?: (flow: Flow) => boolean;
   /** An open flow to the peer of a transaction whose own has gone (RFC 3261 §18.2.2). */
   readonly flowFor?: (transaction: ServerTransaction) => Flow | undefined;
@@ -49,6 +49,8 @@ export class Transactions implements FlowUser {
   readonly #servers = new Map<string, Server>();
   readonly #clientsOf = new FlowIndex<Client>();
   readonly #serversOf = new FlowIndex<Server>();
+  /** How many of each peer await a final response or its ACK; flows that are gone do not give places back. */
+  readonly #standingOf = new Map<string, number>();
   readonly #peers = new WeakMap<Flow, string>();
   readonly #limits: TimerQueue<Expiring>;
   readonly #trying: TimerQueue<Server>;
@@ -68,7 +70,7 @@ export class Transactions implements FlowUser {
     this.#limits = new TimerQueue(clock, TRANSACTION_MS, (expiring) => expiring.expire());
     this.#trying = new TimerQueue(clock, TRYING_MS, (server) => server.tryingDue());
     this.#merged = new MergedRequests(clock, limits.transactions);
-    this.#admission = new Admission(limits, options.overloaded ?? (() => false));
+    this.#admission = new Admission(limits, options.overloaded ?? (() => false), clock);
     this.#clientGround = {
       limits: this.#limits,
       ended: (client) => {
@@ -153,6 +155,7 @@ export class Transactions implements FlowUser {
     for (const server of servers) server.close();
     this.#clientsOf.clear();
     this.#serversOf.clear();
+    this.#standingOf.clear();
     this.#limits.close();
     this.#trying.close();
     this.#merged.close();
@@ -190,11 +193,12 @@ export class Transactions implements FlowUser {
   #find(flow: Flow, request: SipRequest, key: string): void {
     const known = this.#servers.get(key);
     const inDialog = toTagOf(request) !== '';
-    const merged = inDialog ? undefined : mergedKey(this.#peer(flow), request);
-    const standing = { all: this.#servers.size, ofFlow: this.#serversOf.count(flow) };
+    const peer = this.#peer(flow);
+    const merged = inDialog ? undefined : mergedKey(peer, request);
+    const standing = { all: this.#servers.size, ofPeer: this.#standingOf.get(peer) ?? 0 };
     if (known !== undefined) known.repeated(flow);
     else if (merged !== undefined && this.#merged.has(merged)) this.#refuse(flow, request, 482, 'Merged Request');
-    else if (this.#admission.admits(flow, inDialog, standing)) this.#begin(flow, request, key, merged);
+    else if (this.#admission.admits(flow, peer, inDialog, standing)) this.#begin(flow, request, key, merged);
     else this.#refuse(flow, request, 503, undefined, this.#admission.retryAfter());
   }
 
@@ -202,6 +206,7 @@ export class Transactions implements FlowUser {
     const server = new Server(key, request, flow, this.#serverGround);
     this.#servers.set(key, server);
     this.#serversOf.add(flow, server);
+    this.#stand(server, this.#peer(flow));
     if (merged !== undefined) this.#merged.begin(merged);
     server.merged = merged;
     this.#pass(server);
@@ -260,7 +265,10 @@ export class Transactions implements FlowUser {
   }
 
   #answered(server: Server, status: number): void {
-    if (!server.pending) this.#serversOf.delete(server.flow, server);
+    if (!server.pending) {
+      this.#serversOf.delete(server.flow, server);
+      this.#leave(server);
+    }
     if (server.merged === undefined) return;
     if (status < 300) this.#merged.answered(server.merged);
     else this.#merged.refused(server.merged);
@@ -270,7 +278,22 @@ export class Transactions implements FlowUser {
   #ended(server: Server): void {
     this.#servers.delete(server.key);
     this.#serversOf.delete(server.flow, server);
+    this.#leave(server);
     if (server.merged !== undefined) this.#merged.refused(server.merged);
+  }
+
+  #stand(server: Server, peer: string): void {
+    server.standsFor = peer;
+    this.#standingOf.set(peer, (this.#standingOf.get(peer) ?? 0) + 1);
+  }
+
+  #leave(server: Server): void {
+    const peer = server.standsFor;
+    if (peer === undefined) return;
+    server.standsFor = undefined;
+    const others = (this.#standingOf.get(peer) ?? 0) - 1;
+    if (others > 0) this.#standingOf.set(peer, others);
+    else this.#standingOf.delete(peer);
   }
 
   #withVia(flow: Flow, request: SipRequest, branch: string): SipRequest {

@@ -10,11 +10,24 @@ export interface Clock {
   setTimeout(run: () => void, ms: number): Timer;
 }
 
+/** Lets go of what is cleared: users keep it longer than that. */
+class SystemTimer implements Timer {
+  #timeout: NodeJS.Timeout | undefined;
+
+  constructor(timeout: NodeJS.Timeout) {
+    this.#timeout = timeout;
+  }
+
+  clear(): void {
+    clearTimeout(this.#timeout);
+    this.#timeout = undefined;
+  }
+}
+
 /** The clock of the machine. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   setTimeout(run, ms) {
-    const timeout = setTimeout(run, ms);
-    return { clear: () => clearTimeout(timeout) };
+    return new SystemTimer(setTimeout(run, ms));
   },
 };

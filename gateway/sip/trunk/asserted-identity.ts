@@ -84,14 +84,24 @@ export function shownSender(from: Party, privacy: ReadonlySet<string>): Party {
   return privacy.has('user') ? { uri: 'sip:anonymous@anonymous.invalid', display: 'Anonymous' } : from;
 }
 
+/** What every request has, and what no rule here is about. */
+const HARMLESS = new Set(
+  'Via Max-Forwards From To Call-ID CSeq Contact Route Record-Route Content-Type Content-Length Allow Supported'.split(
+    ' ',
+  ),
+);
+
 /** Lower case, each once; read ahead, as the headers change on the way. */
-function namesIn(headers: Headers): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const [name] of headers) {
+function namesIn(headers: Headers): Iterable<string> {
+  let names: Set<string> | undefined;
+  headers.forEach((name) => {
+    if (HARMLESS.has(name)) return;
     const lower = name.toLowerCase();
-    if (isClaim(lower) || lower.startsWith('p-') || ABOUT_USER.has(lower)) names.add(lower);
-  }
-  return names;
+    if (!isClaim(lower) && !lower.startsWith('p-') && !ABOUT_USER.has(lower)) return;
+    names ??= new Set();
+    names.add(lower);
+  });
+  return names ?? [];
 }
 
 function isClaim(name: string): boolean {

@@ -35,4 +35,19 @@ describe('the health of a trunk', () => {
     health.succeeded();
     expect([health.state, health.failures]).toEqual(['up', 0]);
   });
+
+  it('tells when it recovers, and is forgiven where something has changed', () => {
+    const turns: string[] = [];
+    const health = new Health({ failures: 2, successes: 2, turned: (state) => turns.push(state) });
+    health.failed('x');
+    health.failed('x');
+    expect(health.recovering).toBe(false);
+    health.succeeded();
+    expect([health.state, health.recovering]).toEqual(['down', true]);
+    health.forgive();
+    expect([health.state, health.recovering]).toEqual(['up', false]);
+    health.succeeded();
+    health.forgive();
+    expect([health.state, turns]).toEqual(['up', ['down', 'up']]);
+  });
 });

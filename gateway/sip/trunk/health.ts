@@ -30,6 +30,18 @@ export class Health {
     return Math.max(0, -this.#run);
   }
 
+  /** Whether it was down, and too few successes have come since. */
+  get recovering(): boolean {
+    return this.#state === 'down' && this.#run > 0;
+  }
+
+  /** What was seen while it was down proves nothing any more. */
+  forgive(): void {
+    if (this.#state !== 'down') return;
+    this.#state = 'unknown';
+    this.#run = 0;
+  }
+
   succeeded(): void {
     this.#run = Math.max(0, this.#run) + 1;
     const enough = this.#state === 'down' ? this.#options.successes : 1;

@@ -5,7 +5,7 @@ import { Heartbeat } from './heartbeat.ts';
 function setUp(everyMs: number) {
   const clock = new FakeClock();
   const asked: number[] = [];
-  const state = { failures: 0, pending: undefined as Promise<void> | undefined };
+  const state = { failures: 0, recovering: false, pending: undefined as Promise<void> | undefined };
   const heartbeat = new Heartbeat({
     clock,
     fraction: () => 0.5,
@@ -15,6 +15,7 @@ function setUp(everyMs: number) {
       await state.pending;
     },
     failures: () => state.failures,
+    recovering: () => state.recovering,
   });
   return { clock, asked, state, heartbeat };
 }
@@ -35,6 +36,15 @@ describe('the heartbeat of a trunk', () => {
     state.failures = 20;
     await clock.advanceAsync(6_000);
     expect(asked).toEqual([1_000, 2_000, 3_000, 5_000, 7_000, 11_000]);
+  });
+
+  it('asks again soon where it answers after failures', async () => {
+    const { clock, asked, state } = setUp(30_000);
+    state.recovering = true;
+    await clock.advanceAsync(1_500);
+    state.recovering = false;
+    await clock.advanceAsync(31_000);
+    expect(asked).toEqual([1_000, 2_000, 32_000]);
   });
 
   it('asks one question at a time', async () => {

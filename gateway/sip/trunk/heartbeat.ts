@@ -10,11 +10,13 @@ export interface HeartbeatOptions {
   ask(): Promise<void>;
   /** Failures since the last success. */
   failures(): number;
+  /** It answers again, and is to prove it. */
+  recovering(): boolean;
 }
 
 /** The first question comes soon, and not that of every trunk at once, ms. */
 const SOON_MS = 2_000;
-/** Between a failure and the next question, ms; doubles with each further one, up to the usual time. */
+/** Between a failure, or the first sign of life behind some, and the next question, ms; doubles with each further failure, up to the usual time. */
 const RECOVERY_MS = 1_000;
 
 /** Asks a peer again and again whether it lives: one question at a time. */
@@ -44,8 +46,8 @@ export class Heartbeat {
 
   /** 80 to 120 % of it, as no two trunks should beat together. */
   #pause(): number {
-    const { everyMs, failures, fraction } = this.#options;
-    const failed = failures();
+    const { everyMs, failures, recovering, fraction } = this.#options;
+    const failed = recovering() ? 1 : failures();
     const ms = failed === 0 ? everyMs : Math.min(everyMs, RECOVERY_MS * 2 ** Math.min(failed - 1, 16));
     return ms * (0.8 + 0.4 * fraction());
   }

@@ -150,6 +150,29 @@ describe('a request on its way', () => {
     expect(told).toEqual([unsent ? 'failed transport unsent' : 'failed transport']);
   });
 
+  it.each(['timeout', 'transport'] as const)(
+    'is not said twice where it is a MESSAGE that may have arrived (%s), and the next one goes elsewhere',
+    async (cause) => {
+      const { road, told } = setUp({ method: 'MESSAGE', road: (one) => one.ofPeer.push(new FakeFlow()) });
+      await settled();
+      road.attempts[0]?.user.failed(cause);
+      await settled();
+      expect(road.attempts).toHaveLength(1);
+      expect(told).toEqual([`failed ${cause}`]);
+      expect(road.avoided).toEqual(['192.0.2.1']);
+    },
+  );
+
+  it('is in doubt where a MESSAGE may have arrived behind a 503', async () => {
+    const { road, told } = setUp({ method: 'MESSAGE' });
+    await settled();
+    road.attempts[0]?.user.final(response(503));
+    await settled();
+    road.attempts[1]?.user.failed('transport');
+    await settled();
+    expect(told).toEqual(['failed transport']);
+  });
+
   it('stays where somebody is rung', async () => {
     const { road, told } = setUp();
     await settled();

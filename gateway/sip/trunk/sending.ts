@@ -1,7 +1,7 @@
 import { codeOf, systemText } from '../../../policies/fault.ts';
 import type { ReasonCode } from '../../../policies/reasons.ts';
 import type { SendOptions, SentRequest } from '../dialog/outbound.ts';
-import type { SipRequest, SipResponse } from '../message/message.ts';
+import { SipRequest, type SipResponse } from '../message/message.ts';
 import type { ExtraHeaders } from '../port.ts';
 import type { ClientTransaction, ClientUser } from '../transaction/transaction.ts';
 import type { Flow } from '../transport/flow.ts';
@@ -35,16 +35,19 @@ export interface Road {
   unanswered(why: string): void;
 }
 
+/** In the place of a request that is answered. */
+const ANSWERED = new SipRequest('', '');
 /** Attempts for one request, the failing ones too: a target that stays silent takes 32 s. */
 const MAX_ATTEMPTS = 8;
 
 /**
  * One request on its way: tried at one target after the other, with a new branch each, where connecting fails, the
- * answer is 503, or none comes (RFC 3263 §4.3). Once somebody is rung at it stays where it is.
+ * answer is 503, or none comes (RFC 3263 §4.3). Once somebody is rung at it stays where it is, and so does a MESSAGE that
+ * may have arrived.
  */
 export class Sending implements ClientUser, SentRequest {
   readonly #road: Road;
-  readonly #request: SipRequest;
+  #request: SipRequest;
   readonly #user: ClientUser;
   readonly #prefer: Flow | undefined;
   readonly #inDialog: boolean;
@@ -117,6 +120,7 @@ export class Sending implements ClientUser, SentRequest {
     if (!this.#over && response.status === 503 && !this.#rung && !this.#cancelled) this.#refused(way, response);
     else {
       this.#over = true;
+      this.#letGo();
       this.#user.final(response);
     }
   }
@@ -126,7 +130,8 @@ export class Sending implements ClientUser, SentRequest {
     this.#lastCause = cause;
     this.#why = cause === 'timeout' ? 'no answer came' : 'the connection broke';
     if (unsent !== true) this.#unsent = false;
-    if (this.#rung || this.#cancelled) this.#giveUp();
+    if (unsent !== true && this.#saysOnce) this.#doubt();
+    else if (this.#rung || this.#cancelled) this.#giveUp();
     else {
       // Another connection to the same place will do where nothing was written, or where a repetition is known as one.
       const again = cause === 'transport' && (unsent === true || this.#inDialog);
@@ -135,6 +140,25 @@ export class Sending implements ClientUser, SentRequest {
       else if (target !== undefined) this.#road.avoid(target);
       void this.#next();
     }
+  }
+
+  /** Another target, or who receives it there, would not know a MESSAGE again: twice said is worse than told to be in doubt. */
+  get #saysOnce(): boolean {
+    return this.#request.method === 'MESSAGE' && !this.#inDialog;
+  }
+
+  #doubt(): void {
+    const target = this.#way?.target;
+    if (target !== undefined) this.#road.avoid(target);
+    this.#refusal = undefined;
+    this.#giveUp();
+  }
+
+  /** The transaction of an INVITE outlives its 2xx by 32 s, and this with it: with no more than it needs. */
+  #letGo(): void {
+    this.#request = ANSWERED;
+    this.#list = undefined;
+    this.#tried.clear();
   }
 
   #refused(way: Way | undefined, response: SipResponse): void {

@@ -280,7 +280,7 @@ describe('failing over (RFC 3263 §4.3)', () => {
     expect(b.handlers.calls).toEqual([]);
   });
 
-  it.each(['MESSAGE', 'INVITE'])('goes on where no answer comes to %s, with a new branch', async (method) => {
+  it.each(['PUBLISH', 'INVITE'])('goes on where no answer comes to %s, with a new branch', async (method) => {
     const clock = new FakeClock();
     const { a, b } = await both({ a: { more: { clock } } });
     const heard = Promise.withResolvers<SipRequest>();
@@ -290,7 +290,7 @@ describe('failing over (RFC 3263 §4.3)', () => {
     const status =
       method === 'INVITE'
         ? trunk.invite({ ...message(), offer: OFFER }).result.then((result) => (result.ok ? 200 : result.reply.status))
-        : trunk.request(message()).then((reply) => reply.status);
+        : trunk.request({ ...message(), method }).then((reply) => reply.status);
     const silent = await heard.promise;
     clock.advance(32_000);
     expect(await status).toBe(method === 'INVITE' ? 486 : 200);
@@ -298,6 +298,20 @@ describe('failing over (RFC 3263 §4.3)', () => {
     expect(other?.callId).toBe(silent.callId);
     expect(other?.headers.get('Via')).not.toContain(silent.topVia.branch);
     expect(other?.headers.get('CSeq')).toBe(silent.headers.get('CSeq'));
+  });
+
+  it('does not go on with a MESSAGE that may have arrived, but with the next one', async () => {
+    const clock = new FakeClock();
+    const { a, b } = await both({ a: { more: { clock } } });
+    const heard = Promise.withResolvers<void>();
+    net.publish(B, await net.peer(B, () => heard.resolve()), b.port);
+    const reply = trunkOf(a, B).request(message());
+    await heard.promise;
+    clock.advance(32_000);
+    expect(await reply).toMatchObject({ origin: 'timeout' });
+    expect(b.handlers.requests).toEqual([]);
+    expect(await trunkOf(a, B).request(message())).toMatchObject({ status: 200 });
+    expect(b.handlers.requests).toHaveLength(1);
   });
 
   it('ends where the caller gives up before a connection stands', async () => {
@@ -438,4 +452,17 @@ describe('draining', () => {
     await b.stack.drain(1);
     expect(b.handlers.calls).toHaveLength(1);
   });
+});
+
+it('answers with 500 what the gateway fails at, tells of it, and keeps the connection', async () => {
+  const { a, b } = await both();
+  b.handlers.called = () => {
+    throw new TypeError('a bug');
+  };
+  const result = await trunkOf(a, B).invite({ ...message(), offer: OFFER }).result;
+  expect(result).toMatchObject({ ok: false, reply: { status: 500, origin: 'peer' } });
+  const { detail } = await b.journal.seen({ event: 'defect', reason: 'internal' });
+  expect(detail).toContain('TypeError: a bug');
+  expect(await trunkOf(a, B).request(message())).toMatchObject({ status: 200 });
+  expect(Object.values(b.stack.counters.flows.ended).filter((count) => count > 0)).toEqual([]);
 });

@@ -1,4 +1,5 @@
 import type { SecureContext } from 'node:tls';
+import { inspect } from 'node:util';
 import { identitiesOf } from '../../../pki/identity.ts';
 import { sipIdentities } from '../../../pki/sip-identity.ts';
 import type { TrustAnchors } from '../../../pki/trust.ts';
@@ -57,7 +58,7 @@ export interface OwnSipStackOptions {
 }
 
 /** Server transactions in all: 5 KB each at most; and of one peer. */
-const TRANSACTIONS: TransactionLimits = { transactions: 50_000, perFlow: 20_000 };
+const TRANSACTIONS: TransactionLimits = { transactions: 50_000, perPeer: 20_000 };
 /** How often draining looks whether it is over, ms. */
 const DRAIN_LOOK_MS = 50;
 const REFUSALS: Readonly<Record<Refusal, ReasonCode>> = {
@@ -119,6 +120,7 @@ export class OwnSipStack implements SipStack {
       clock,
       random,
       handlers: () => this.#handlersNow(),
+      defect: (error) => journal.refuse('defect', 'internal', { detail: inspect(error) }),
       trunkOf: (transaction) => this.#trunkOf(transaction),
       ...(limits?.dialogs === undefined ? {} : { limits: limits.dialogs }),
     });
@@ -261,8 +263,10 @@ export class OwnSipStack implements SipStack {
     return this.#handlers;
   }
 
-  #trunkOf(transaction: ServerTransaction): { readonly trunk: Trunk; readonly outbound: Outbound } | Answer {
-    const { flow, request } = transaction;
+  #trunkOf({
+    flow,
+    request,
+  }: Pick<ServerTransaction, 'flow' | 'request'>): { readonly trunk: Trunk; readonly outbound: Outbound } | Answer {
     const placed = this.#table.place(flow, request);
     if (!placed.ok) {
       const { status, text, reason, nearest, unmatched, detail } = placed.refusal;

@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished, test } from 'vitest';
+import { describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { DnsServer, type ZoneRecord } from '../../../conformance/dns-server.ts';
 import { codeOf } from '../../../policies/fault.ts';
 import { Resolver } from '../../dns/resolver.ts';
@@ -147,14 +147,22 @@ describe('the way that stands', () => {
 
 describe('flows that the peer opened', () => {
   it('are ways to it while they are open and prove it', async () => {
-    const { road } = await setUp(partner);
+    const { road, asked } = await setUp(partner);
     const [open, closed, clear] = [new FakeFlow(), new FakeFlow(), new FakeFlow({ secure: false })];
     for (const flow of [open, closed, clear]) road.adopt(flow);
     closed.close();
     expect([...road.peerFlows()]).toEqual([open]);
     expect(road.openFlow()).toBe(open);
+    expect(asked).toEqual([]);
     road.forget(open);
     expect(road.openFlow()).toBeUndefined();
+  });
+
+  it('are missed where none is left: one connection is opened for the responses to come', async () => {
+    const { road, asked } = await setUp(partner);
+    expect([road.openFlow(), road.openFlow()]).toEqual([undefined, undefined]);
+    await vi.waitFor(() => expect(asked).toHaveLength(1));
+    expect(asked[0]).toMatchObject({ host: '192.0.2.1', name: 'p.example' });
   });
 });
 

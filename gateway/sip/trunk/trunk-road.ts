@@ -35,6 +35,8 @@ export interface RoadGround {
 const STICKY = 1_000;
 /** Connections of the peer that are remembered as a way to it. */
 const PEER_FLOWS = 64;
+/** A response is of use as long as its request is repeated or waited for, ms (RFC 3261 §17.2). */
+const REOPEN_MS = 32_000;
 /** Hosts of one static list; each may be located. */
 const STATIC_HOSTS = 16;
 
@@ -44,6 +46,7 @@ export class TrunkRoad implements Road {
   readonly #ground: RoadGround;
   readonly #targets: Targets;
   readonly #peerFlows: Set<Flow>;
+  #reopening: Promise<void> | undefined;
   readonly #sticky = new Map<string, Target>();
   readonly #admits: (address: string) => boolean;
 
@@ -124,19 +127,33 @@ export class TrunkRoad implements Road {
     this.#peerFlows.delete(flow);
   }
 
-  /** Any open flow to the peer: for a response whose own is gone. */
+  /**
+   * Any open flow to the peer: for a response whose own is gone. Where there is none one is opened, for the next response
+   * or the repetition of this one (RFC 3261 §18.2.2).
+   */
   openFlow(): Flow | undefined {
     for (const flow of this.peerFlows()) return flow;
     const targets = this.#targets.known ?? [];
-    return targets
+    const standing = targets
       .map((target) => this.#ground.flows.standing(this.#flowTarget(target)))
       .find((flow) => flow !== undefined);
+    if (standing === undefined) this.#reopening ??= this.#reopen();
+    return standing;
   }
 
   close(): void {
     this.#targets.close();
     this.#peerFlows.clear();
     this.#sticky.clear();
+  }
+
+  async #reopen(): Promise<void> {
+    const signal = AbortSignal.timeout(REOPEN_MS);
+    for (const target of await this.#targets.located().catch(() => [])) {
+      const flow = await this.connect(target, signal).catch(() => undefined);
+      if (flow !== undefined) break;
+    }
+    this.#reopening = undefined;
   }
 
   #flowTarget({ host, port }: Target): FlowTarget {

@@ -145,10 +145,14 @@ export class TrunkTable<T extends { readonly options: TrunkOptions }> {
    * may name by a wildcard), and home. A stranger's request must not cost a look at every trunk.
    */
   #candidates(flow: Arrival, sender: string): Iterable<Row<T>> {
-    const rows = new Set(this.#byDomain.get(sender));
-    for (const identity of flow.peer.identities) for (const row of this.#byDomain.get(identity)) rows.add(row);
-    if (rows.size === 0) for (const row of this.#byWildcard) rows.add(row);
-    for (const row of this.#homes) if (row.options.tls === flow.secure) rows.add(row);
+    const rows: Row<T>[] = [];
+    const add = (row: Row<T>): void => {
+      if (!rows.includes(row)) rows.push(row);
+    };
+    for (const row of this.#byDomain.get(sender)) add(row);
+    for (const identity of flow.peer.identities) for (const row of this.#byDomain.get(identity)) add(row);
+    if (rows.length === 0) rows.push(...this.#byWildcard);
+    for (const row of this.#homes) if (row.options.tls === flow.secure) add(row);
     return rows;
   }
 

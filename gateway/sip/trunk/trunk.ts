@@ -70,9 +70,13 @@ export class OwnTrunk implements Trunk, Outbound {
     this.#heartbeat ??= this.#newHeartbeat();
   }
 
-  /** Takes new options for the same peer (id, kind and domain stay); connections, calls and its state stay with it. */
+  /**
+   * Takes new options for the same peer (id, kind and domain stay); connections, calls and its state stay with it, but
+   * one that is down is tried anew.
+   */
   reconfigure(options: TrunkOptions): void {
     this.#options = options;
+    this.#health.forgive();
     this.#neighbour = neighbourOf(options);
     this.#road = this.#newRoad(this.#road);
     if (this.#heartbeat === undefined) return;
@@ -171,6 +175,7 @@ export class OwnTrunk implements Trunk, Outbound {
       everyMs: this.#options.options?.pingMs ?? PING_MS,
       ask: () => this.#ping(),
       failures: () => this.#health.failures,
+      recovering: () => this.#health.recovering,
     });
   }
 

@@ -118,6 +118,10 @@ export class RecordingHost implements EdgeHost {
     this.watch.changed();
   }
 
+  answered(partner: string, home: string, error: Stanza): void {
+    this.received.push({ partner, home, stanza: error });
+  }
+
   inbound(partner: string, home: string, stanza: Stanza): boolean {
     if (isPing(stanza)) {
       this.pings.push(stanza);

@@ -55,6 +55,10 @@ export class Agent {
   readonly outbound: Outbound;
   readonly calls: InCall[] = [];
   readonly requests: InRequest[] = [];
+  /** What must not have happened. */
+  readonly defects: unknown[] = [];
+  /** Thrown by every handler, where it is set. */
+  breaks: Error | undefined;
   /** What requests out of dialog are answered. */
   answers: Answer = { status: 200 };
   /** What a SUBSCRIBE is answered. */
@@ -72,18 +76,26 @@ export class Agent {
     this.trunk = trunkNamed(side === 'a' ? 'b.example' : 'a.example');
     this.outbound = this.#makeOutbound();
     const handlers: SipHandlers = {
-      invite: (call) => void this.calls.push(call),
-      request: async (request) => {
-        this.requests.push(request);
-        return this.answers;
+      invite: (call) => {
+        this.#breakDown();
+        this.calls.push(call);
       },
-      subscribe: async () => this.subscribed,
+      request: (request) => {
+        this.#breakDown();
+        this.requests.push(request);
+        return Promise.resolve(this.answers);
+      },
+      subscribe: () => {
+        this.#breakDown();
+        return Promise.resolve(this.subscribed);
+      },
       trunk: () => undefined,
     };
     this.agent = new UserAgent({
       clock,
       random: this.random,
       handlers: () => handlers,
+      defect: (error) => this.defects.push(error),
       trunkOf: () => this.refuses ?? { trunk: this.trunk, outbound: this.outbound },
       limits,
     });
@@ -92,7 +104,7 @@ export class Agent {
       clock,
       random: () => this.random.token(),
       sentBy: () => `${side}.example:5061`,
-      limits: { transactions: 10_000, perFlow: 10_000 },
+      limits: { transactions: 10_000, perPeer: 10_000 },
       flowFor: () => (this.reconnects ? this.wire?.flow(side) : undefined),
     });
   }
@@ -126,6 +138,10 @@ export class Agent {
     const call = this.calls.at(-1);
     if (call === undefined) throw new Error('No call came in.');
     return call;
+  }
+
+  #breakDown(): void {
+    if (this.breaks !== undefined) throw this.breaks;
   }
 
   #makeOutbound(): Outbound {

@@ -47,13 +47,14 @@ export class SubscriptionBench implements TransactionUser {
       calls: new Set(),
       pending: new Map(),
       handlers: () => handlers as SipHandlers,
+      defect: () => undefined,
     };
     this.transactions = new Transactions({
       user: this,
       clock: this.clock,
       random,
       sentBy: () => 'gateway.example:5061',
-      limits: { transactions: 100, perFlow: 100 },
+      limits: { transactions: 100, perPeer: 100 },
     });
     this.place = {
       core: this.core,

@@ -26,7 +26,7 @@ export class Bench implements TransactionUser {
       clock: this.clock,
       random: () => (++this.#random).toString(16).padStart(32, '0'),
       sentBy: () => SENT_BY,
-      limits: { transactions: 1_000, perFlow: 1_000 },
+      limits: { transactions: 1_000, perPeer: 1_000 },
       ...options,
     });
   }
