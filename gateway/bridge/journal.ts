@@ -8,6 +8,7 @@ export type JournalEvent =
   | 'stream-closed'
   | 'stream-resumed'
   | 'connection-refused'
+  | 'connection-cut'
   | 'partner-unreachable'
   | 'dialback-refused'
   | 'stanza-refused'

@@ -1,4 +1,5 @@
 import type { SipMessage } from '../message/message.ts';
+import type { Ending } from './ending.ts';
 
 export interface Endpoint {
   /** An IP address in text; IPv4 in its own form, also where it came mapped into IPv6. */
@@ -39,8 +40,8 @@ export interface Flow {
 /** Who is told what happens on flows. */
 export interface FlowUser {
   message(flow: Flow, message: SipMessage): void;
-  /** Once for each flow, when it is over; `why` is a sentence for the log. */
-  closed(flow: Flow, why: string): void;
+  /** Once for each flow, when it is over; `why` is a sentence for the log, `ending` its code. */
+  closed(flow: Flow, why: string, ending: Ending): void;
 }
 
 /** Where a flow should lead. */

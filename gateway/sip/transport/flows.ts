@@ -222,7 +222,7 @@ export class Flows {
       this.#connections.delete(connection);
       this.#count.end(connection, ending);
       if (this.#connections.size === 0) this.#rest();
-      this.#options.user.closed(connection, why);
+      this.#options.user.closed(connection, why, ending);
     },
   };
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { trustFromPem } from '../../../pki/trust.ts';
 import type { SipRequest } from '../message/message.ts';
@@ -416,6 +418,15 @@ describe('a PBX over TCP', () => {
     const reply = await trunkOf(b, 'pbx').request(message('sip:bob@anything', 'sip:200@pbx'));
     expect(reply).toMatchObject({ status: 200, origin: 'peer' });
     expect(pbx.handlers.requests[0]?.trunk.kind).toBe('home');
+  });
+
+  it('is cut off where it sends what is no SIP, and the log says so', async () => {
+    const listen = [{ host: '127.0.0.1', port: 0, tls: false }];
+    const gateway = await net.stack({ domain: A, listen, trunks: [{ ...options, localDomain: A }] });
+    const socket = connect(gateway.port, '127.0.0.1');
+    socket.end('GET / HTTP/1.1\r\n\r\n');
+    await once(socket.resume(), 'close');
+    await gateway.journal.seen({ event: 'connection-cut', reason: 'sip-malformed', address: '127.0.0.1' });
   });
 
   it('is nobody elsewhere', async () => {

@@ -19,6 +19,7 @@ import type { TransactionLimits } from '../transaction/admission.ts';
 import { type Clock, systemClock } from '../transaction/clock.ts';
 import type { ServerTransaction } from '../transaction/transaction.ts';
 import { Transactions } from '../transaction/transactions.ts';
+import type { Ending } from '../transport/ending.ts';
 import type { Endpoint, Flow } from '../transport/flow.ts';
 import type { FlowCounters } from '../transport/flow-count.ts';
 import { Flows, type FlowsOptions } from '../transport/flows.ts';
@@ -61,6 +62,20 @@ export interface OwnSipStackOptions {
 const TRANSACTIONS: TransactionLimits = { transactions: 50_000, perPeer: 20_000 };
 /** How often draining looks whether it is over, ms. */
 const DRAIN_LOOK_MS = 50;
+/** Endings that an operator should hear of: what the peer did that it should not, or did not do. */
+const CUT: Readonly<Partial<Record<Ending, ReasonCode>>> = {
+  malformed: 'sip-malformed',
+  'too-big': 'sip-too-big',
+  'no-message': 'stream-timeout',
+  incomplete: 'stream-timeout',
+  'no-pong': 'stream-idle',
+  'keep-alive-flood': 'sip-malformed',
+  backlog: 'queue-full',
+  memory: 'queue-full',
+  internal: 'internal',
+};
+/** Identities of a peer in one line of the log. */
+const SHOWN = 5;
 const REFUSALS: Readonly<Record<Refusal, ReasonCode>> = {
   full: 'connections-full',
   'address-full': 'connections-full',
@@ -103,7 +118,7 @@ export class OwnSipStack implements SipStack {
     this.#flows = new Flows({
       user: {
         message: (flow, message) => this.#transactions.message(flow, message),
-        closed: (flow) => this.#flowClosed(flow),
+        closed: (flow, why, ending) => this.#flowClosed(flow, why, ending),
       },
       secureContextFor: (name) => options.secureContextFor(name),
       identitiesOf: (leaf) => sipIdentities(identitiesOf(leaf)),
@@ -285,7 +300,13 @@ export class OwnSipStack implements SipStack {
     return placed.ok ? placed.trunk.openFlow() : undefined;
   }
 
-  #flowClosed(flow: Flow): void {
+  #flowClosed(flow: Flow, why: string, ending: Ending): void {
+    const { host: address, port } = flow.remote;
+    const reason = CUT[ending];
+    if (reason !== undefined) {
+      const facts = { address, port, identities: flow.peer.identities.slice(0, SHOWN), detail: why };
+      this.#options.journal.refuse(reason === 'internal' ? 'defect' : 'connection-cut', reason, facts);
+    }
     for (const trunk of this.#trunks.values()) trunk.flowClosed(flow);
     this.#transactions.closed(flow);
   }

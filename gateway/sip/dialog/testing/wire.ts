@@ -55,8 +55,8 @@ export class Wire {
     if (flows === undefined) return;
     flows.a.open = false;
     flows.b.open = false;
-    this.#users.a.closed(flows.a, 'cut');
-    this.#users.b.closed(flows.b, 'cut');
+    this.#users.a.closed(flows.a, 'cut', 'broken');
+    this.#users.b.closed(flows.b, 'cut', 'broken');
   }
 
   /** What was sent since the last look, such as `a INVITE` or `b 200 INVITE`. */
