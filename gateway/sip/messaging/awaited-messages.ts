@@ -1,5 +1,6 @@
 import { Fault } from '../../../policies/fault.ts';
 import type { Clock, Timer } from '../transaction/clock.ts';
+import { TimerQueue } from '../transaction/timer-queue.ts';
 
 /** What became of a MESSAGE before its time was over. */
 export type Fate =
@@ -23,13 +24,11 @@ const AWAITED = 20_000;
 
 /** MESSAGEs that have gone in and whose final response is to tell the truth: what becomes of each, within a time. */
 export class AwaitedMessages {
-  readonly #clock: Clock;
-  readonly #waitMs: number;
   readonly #awaited = new Map<string, Awaited>();
+  readonly #clocks: TimerQueue<string>;
 
   constructor(clock: Clock, waitMs: number) {
-    this.#clock = clock;
-    this.#waitMs = waitMs;
+    this.#clocks = new TimerQueue(clock, waitMs, (id) => this.#settle(id, this.#soFar(id)));
   }
 
   get size(): number {
@@ -47,8 +46,7 @@ export class AwaitedMessages {
   /** Calls `settled` once, at the latest when the time is over. Throws Fault `internal` where the id is awaited already. */
   add(id: string, settled: (fate: Fate) => void): void {
     if (this.#awaited.has(id)) throw new Fault('internal', 'One stanza id was given twice.');
-    const timer = this.#clock.setTimeout(() => this.#settle(id, this.#soFar(id)), this.#waitMs);
-    this.#awaited.set(id, { settle: settled, timer, kept: false });
+    this.#awaited.set(id, { settle: settled, timer: this.#clocks.add(id), kept: false });
   }
 
   kept(id: string): void {
