@@ -98,6 +98,7 @@ export class SipParts {
     try {
       this.#stack.setTrunks(sipTrunks(this.#config, policies));
       this.edge.renew();
+      this.#calls?.policiesChanged();
     } catch (error) {
       const { code, message, remedy } = asFault(error);
       this.#journal.refuse('reload-failed', code, { detail: message, remedy });

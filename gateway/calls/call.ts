@@ -63,6 +63,10 @@ export class Call {
     this.#route = route;
   }
 
+  get route(): Route {
+    return this.#route;
+  }
+
   /** Sets the call up and sees it to its end; never rejects. */
   async run(): Promise<void> {
     const setUp = this.#setUp;
@@ -97,7 +101,7 @@ export class Call {
   /** Hangs up on both sides. */
   async end(reason?: string): Promise<void> {
     this.#setUp?.cancelled.abort();
-    await Promise.all(this.#sessions.map((session) => session.end(reason)));
+    await Promise.allSettled(this.#sessions.map((session) => session.end(reason)));
   }
 
   /** Calls one target after another, as far as redirections are followed; undefined where the call came to nothing. */

@@ -238,15 +238,14 @@ export class TestExchange {
   readonly calls: Calls;
   readonly #timers = new Set<{ at: number; run: () => void }>();
   now = 1_000_000;
+  policies: PolicySet;
 
   constructor(policy: string, { pbx = true, secure = false } = {}) {
-    const policies = new PolicySet(
-      [partner, otherPartner].map((name) => policyOf(`partner: ${name}\nspeaks: sip\n${policy}`)),
-    );
+    this.policies = policiesOf(policy);
     this.limits = new CallLimits(() => this.now);
     const routing = new CallRouting({
       homeDomains: new Set([home]),
-      policies: () => policies,
+      policies: () => this.policies,
       homeTrunk: () => (pbx ? this.pbx : undefined),
       trunkFor: (domain) => (domain === partner ? this.trunk : undefined),
       read: (uri, domain) =>
@@ -309,4 +308,9 @@ export class TestExchange {
   async settle(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+/** Both partners with this policy. */
+export function policiesOf(policy: string): PolicySet {
+  return new PolicySet([partner, otherPartner].map((name) => policyOf(`partner: ${name}\nspeaks: sip\n${policy}`)));
 }

@@ -5,6 +5,7 @@ import {
   home,
   otherPartner,
   partner,
+  policiesOf,
   reply,
   TestExchange,
   type TestInCall,
@@ -195,6 +196,20 @@ describe('A call from a partner to the PBX', () => {
     const exchange = new TestExchange('calls: { allow: both, limits: { longest: 1h } }');
     const { incoming, out } = await talking(exchange);
     exchange.advance(3_600_000);
+    await exchange.settle();
+    expect([incoming.session.end_?.by, out.session.end_?.by]).toEqual(['us', 'us']);
+    expectNothingLeft(exchange);
+  });
+
+  it('ends when a policy takes calls away, and goes on through any other change', async () => {
+    const exchange = new TestExchange(both);
+    const { incoming, out } = await talking(exchange);
+    exchange.policies = policiesOf('calls: { allow: outbound }');
+    exchange.calls.policiesChanged();
+    await exchange.settle();
+    expect(incoming.session.end_).toBeUndefined();
+    exchange.policies = policiesOf('messages: { allow: both }');
+    exchange.calls.policiesChanged();
     await exchange.settle();
     expect([incoming.session.end_?.by, out.session.end_?.by]).toEqual(['us', 'us']);
     expectNothingLeft(exchange);

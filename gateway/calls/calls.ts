@@ -21,6 +21,7 @@ export interface CallsOptions {
   readonly secure: (route: Route) => boolean;
 }
 
+const NO_LONGER = 'SIP;cause=403;text="No longer allowed"';
 const SIPS_DENIED = refuse('sips-denied');
 /** RFC 5630 §5: nobody downgrades `sips:`. */
 const SIPS_WARNING = ['Warning', '380 drawbridge "SIPS Not Allowed"'] as const;
@@ -62,6 +63,13 @@ export class Calls {
     const reservation = isSips(incoming) && !secure(route) ? SIPS_DENIED : limits.reserve(route.partner, user.bare);
     if ('verdict' in reservation) this.#refuse(incoming, route.partner.name, reservation);
     else this.#carry(incoming, route, reservation);
+  }
+
+  /** Other policies hold: calls of who is no partner any more, or may have none, end. Others go on as they began. */
+  policiesChanged(): void {
+    for (const call of this.#calls) {
+      if (!this.#options.routing.stands(call.route)) void call.end(NO_LONGER);
+    }
   }
 
   /** Hangs up on everybody. */

@@ -54,6 +54,12 @@ export class CallRouting {
     return wish.trunk.kind === 'partner' ? this.#inbound(wish) : this.#outbound(wish);
   }
 
+  /** Whether the policies that hold now still let this partner have calls at all. */
+  stands({ remote }: Route): boolean {
+    const calls = this.#options.policies().partnerOf(remote.domain)?.calls;
+    return calls !== undefined && calls.allow !== 'none';
+  }
+
   #inbound({ kind, from, target, trunk }: Wish): Routing {
     const { read, homeDomains, homeTrunk, policies } = this.#options;
     const remote = read(from.uri, trunk.domain);

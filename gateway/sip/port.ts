@@ -158,7 +158,7 @@ export interface Session {
   modify(offer: Sdp | undefined, headers?: ExtraHeaders): Promise<Modified>;
   /** INFO, MESSAGE, REFER, NOTIFY within the dialog. */
   request(method: string, options: { readonly headers?: ExtraHeaders; readonly body?: Body }): Promise<Reply>;
-  /** BYE; waits for the ACK itself where it must. */
+  /** BYE; waits for the ACK itself where it must. Never rejects. */
   end(reason?: string): Promise<void>;
   onModify: ((offer: Sdp | undefined, signal: AbortSignal) => Promise<ModifyAnswer>) | undefined;
   onRequest: ((request: InRequest) => Promise<Answer>) | undefined;
