@@ -64,6 +64,15 @@ class Crossroads {
 }
 
 describe('a partner', () => {
+  it('is looked for among so many at a time, and past them taken for what is likely', () => {
+    const crossroads = new Crossroads();
+    for (let number = 0; number < 1_000; number++) {
+      expect(crossroads.edge.send('h.example', `p${number}.example`, message('1', true))).toBe('none');
+    }
+    expect(crossroads.edge.send('h.example', 'one-more.example', message('2', true))).toBe('more');
+    expect(crossroads.sent).toEqual(['sip 2']);
+  });
+
   it.each(['xmpp', 'sip'] as const)('whose policy says %s is reached by that', (protocol) => {
     const crossroads = new Crossroads();
     crossroads.speaks = protocol;

@@ -25,6 +25,8 @@ export interface RoutedEdgeParts {
 
 /** Stanzas that nothing keeps and that wait until DNS has told their way, for all domains together. */
 const WAITING = 1_000;
+/** Domains that DNS is asked about at once: a wildcard has any number, and past this many nobody is asked for a way. */
+const UNDECIDED = 1_000;
 
 interface Undecided {
   readonly stanzas: { readonly home: string; readonly stanza: Stanza }[];
@@ -71,6 +73,7 @@ export class RoutedEdge implements Edge {
   #wait(home: string, partner: string, stanza: Stanza, otherwise: Protocol): Taken {
     let undecided = this.#undecided.get(partner);
     if (undecided === undefined) {
+      if (this.#undecided.size >= UNDECIDED) return this.#parts[otherwise].send(home, partner, stanza);
       undecided = { stanzas: [], homes: new Set() };
       this.#undecided.set(partner, undecided);
       void this.#parts.choice.find(partner, otherwise).then((protocol) => this.#decided(partner, protocol));
