@@ -97,3 +97,15 @@ function foldLocal(text: string): string | undefined {
 function validResource(text: string): boolean {
   return text.length > 0 && Buffer.byteLength(text) <= PART_BYTES && !RESOURCE_PROHIBITED.test(text);
 }
+
+/** One household of addresses: an IPv4 address, or an IPv6 /64, which is what one customer is given. */
+export function originOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped) return mapped;
+  if (!address.includes(':')) return address;
+  const [head = '', tail] = address.split('%', 1)[0]?.split('::') ?? [];
+  const front = head === '' ? [] : head.split(':');
+  const back = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? [] : Array<string>(Math.max(0, 8 - front.length - back.length)).fill('0');
+  return `${[...front, ...zeros, ...back].slice(0, 4).join(':')}::/64`;
+}

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Gate, Listener, type ListenerLimits, originOf } from './listener.ts';
+import { originOf } from '../../policies/address.ts';
+import { Gate, Listener, type ListenerLimits } from './listener.ts';
 import { Watch } from './testing/watch.fixture.ts';
 
 describe('Where a connection comes from', () => {

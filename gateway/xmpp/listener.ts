@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
-import { endpointText } from '../../policies/address.ts';
+import { endpointText, originOf } from '../../policies/address.ts';
 import { Fault } from '../../policies/fault.ts';
 
 export interface ListenerLimits {
@@ -49,18 +49,6 @@ export class Gate {
       () => false,
     );
   }
-}
-
-/** One household of addresses: an IPv4 address, or an IPv6 /64, which is what one customer is given. */
-export function originOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped) return mapped;
-  if (!address.includes(':')) return address;
-  const [head = '', tail] = address.split('%', 1)[0]?.split('::') ?? [];
-  const front = head === '' ? [] : head.split(':');
-  const back = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? [] : Array<string>(Math.max(0, 8 - front.length - back.length)).fill('0');
-  return `${[...front, ...zeros, ...back].slice(0, 4).join(':')}::/64`;
 }
 
 export interface ListenerOptions {

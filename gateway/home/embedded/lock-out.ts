@@ -1,4 +1,4 @@
-import { originOf } from '../../xmpp/listener.ts';
+import { originOf } from '../../../policies/address.ts';
 
 /**
  * How many failures one account, and one address, may have within a period before it is locked out for as long. One

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { originOf } from '../../../policies/address.ts';
 import { FakeClock } from '../transaction/testing/fake-clock.ts';
-import { householdOf, plainAddress } from './address.ts';
+import { plainAddress } from './address.ts';
 import { Gate } from './gate.ts';
 
 describe('Where a connection comes from', () => {
@@ -14,7 +15,7 @@ describe('Where a connection comes from', () => {
     ['::', '0:0:0:0::/64'],
     ['', ''],
   ])('%s is of %s', (address, household) => {
-    expect(householdOf(address)).toBe(household);
+    expect(originOf(address)).toBe(household);
   });
 
   it.each([

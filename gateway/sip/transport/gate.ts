@@ -1,4 +1,4 @@
-import { householdOf } from './address.ts';
+import { originOf } from '../../../policies/address.ts';
 import type { Clock } from './clock.ts';
 import type { FlowLimits } from './limits.ts';
 
@@ -37,7 +37,7 @@ export class Gate {
 
   /** Counts a connection in, until `leave` is called; or says why there may be no more. */
   enter(address: string): { readonly leave: () => void } | { readonly refusal: Refusal } {
-    const household = householdOf(address);
+    const household = originOf(address);
     const { connections, perAddress, attempts } = this.#limits;
     if (this.#attempt(household) > attempts) return { refusal: 'too-many-attempts' };
     if (this.#total >= connections) return { refusal: 'full' };
